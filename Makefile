@@ -1,0 +1,68 @@
+# One command per wish; `make` alone lists them. Needs bash, make and Python 3.11 with venv; the rest is fetched.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := contract drivers edge_agent aggregator hil_tests benchmarks tests
+
+# Build environments obey the constraints too: older pips read the first variable there, newer ones the second.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Where this may install system packages, a test that misses one fails instead of skipping.
+MAY_INSTALL := $(shell [ "$$(id -u)" = 0 ] && [ -f /etc/debian_version ] && echo 1)
+ifeq ($(MAY_INSTALL),1)
+export PARKSENTRY_REQUIRE_SYSTEM := 1
+endif
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
+	touch $@
+
+.PHONY: demo
+demo: $(READY) ## rig, two agents and the aggregator on 127.0.0.1; SECONDS=60 runs without a person and writes demo-report.json
+	$(BIN)/hil-rig demo $(if $(SECONDS),--seconds $(SECONDS))
+
+.PHONY: test
+test: system lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(READY) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(READY) ## mypy, strict
+	$(BIN)/mypy $(SOURCES)
+
+.PHONY: imports
+imports: $(READY) ## who may import whom
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(READY) ## measure what is promised, write bench.json; ONLY=detection runs one part
+	$(BIN)/python -m benchmarks.run --json bench.json $(if $(ONLY),--only $(ONLY))
+
+.PHONY: kills
+kills: $(READY) ## SIGKILL real processes and count what is lost; COUNT=20 SEED=1
+	KILLS_COUNT=$(COUNT) KILLS_SEED=$(SEED) $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_kills.py
+
+.PHONY: system
+system: ## system packages that tests need: installed as root on Debian, else listed
+	tools/system_packages.sh
