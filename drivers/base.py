@@ -1,0 +1,102 @@
+"""What every driver offers, whatever it speaks.
+
+The edge agent checks a driver offline, runs it as one task and asks for its health; nothing else. Expected trouble (no
+answer, a refusal, a broken sensor) comes out as rows of bad quality, so a driver that runs never raises for its device.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from pydantic import BaseModel
+
+from contract.batch import SampleBatch
+from contract.clock import Clock
+from contract.errors import Fault
+from contract.points import PointSpec
+
+
+class DeviceState(StrEnum):
+    """What the last scan said of the device."""
+
+    CONNECTING = "connecting"
+    """No scan has ended yet."""
+    ANSWERING = "answering"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """Counters since the driver was made; times are None until there is one."""
+
+    device: str
+    state: DeviceState
+    last_answer_mono_ns: int | None
+    requests: int
+    """Put on the wire."""
+    failures: int
+    """Requests without a valid answer, and attempts to connect that failed. A refusal by the device is an answer."""
+    reconnects: int
+    """Connections opened after the first."""
+    last_failure: str | None
+    """The latest failure or refusal in words; kept when the device is well again."""
+    last_good_scan_wall_ns: int | None
+    """End of the latest turn in which every request was answered."""
+    missed_turns: int = 0
+    """Turns of the timetable left out because their time had passed."""
+
+
+class PointFault(NamedTuple):
+    """One mistake in a point, by the column of the I/O list that has to change."""
+
+    column: str
+    message: str
+    remedy: str
+
+
+class Driver(Protocol):
+    """One device (one connection) and its points."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device in the configuration."""
+
+    def check(self) -> list[Fault]:
+        """Every fault of settings and points, found offline: no network is touched. Empty means ``run`` may start."""
+
+    def plan_report(self) -> list[str]:
+        """Lines for a person: requests per turn and predicted time on the bus."""
+
+    def run(self) -> AsyncIterator[SampleBatch]:
+        """Samples for ever; cancel the task to stop. Only one iteration at a time.
+
+        Raises ConfigError at the first step where ``check`` finds faults; never raises for trouble of the device.
+        """
+
+    def health(self) -> DeviceHealth:
+        """A snapshot; may be asked for at any time."""
+
+    async def close(self) -> None:
+        """Give the connection back. ``run`` must have been stopped."""
+
+
+class DriverFactory(Protocol):
+    """How the agent gets from a row of its configuration to a driver."""
+
+    @property
+    def settings_model(self) -> type[BaseModel]:
+        """The driver's own keys of a ``[[device]]`` table; unknown keys are refused."""
+
+    def check_point(self, spec: PointSpec) -> list[PointFault]:
+        """Every fault of one point, offline. The device's own point has nothing to check."""
+
+    def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
+        """A driver for one device.
+
+        ``settings`` is a ``settings_model``; ``points`` are of one device and hold exactly one with PointRole.DEVICE.
+        ``rng`` gives the jitter of the back-off.
+        """
