@@ -1,0 +1,221 @@
+"""What a device answers at a given moment: its registers, and what it was told to do with them.
+
+Pure: time is handed in, requests and commands go in, replies and marker changes come out. ``modbus_device`` puts a
+socket, a clock and a ledger around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contract.clock import NS_PER_MS
+from hil_tests.rig import commands, signals
+from hil_tests.rig.commands import Command, CommandError
+from hil_tests.rig.registers import Table, encode, resolve
+from hil_tests.rig.site import Device, Register
+
+ILLEGAL_ADDRESS = 0x02
+GATEWAY_NO_RESPONSE = 0x0B
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One number per register or bit asked for."""
+
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A Modbus exception."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No answer at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerChange:
+    mono_ns: int
+    name: str
+    number: int
+
+
+class Playback:
+    """One device. ``start_ns`` is the moment on the monotonic clock at which its signals begin."""
+
+    def __init__(self, device: Device, start_ns: int) -> None:
+        """Reads recordings. Raises ConfigError for what is wrong in them."""
+        self._unit = device.unit
+        self._zero_where_unmapped = device.unmapped == "zero"
+        self._answering = True
+        self._exceptions: dict[int, int] = {}
+        quantum_ns = device.sample_ms * NS_PER_MS
+        self._registers = {each.name: _Playing(each, start_ns, quantum_ns) for each in device.registers}
+        self._at = {
+            (each.table, address): (self._registers[each.name], index)
+            for each in device.registers
+            for index, address in enumerate(each.addresses)
+        }
+        self._markers = [
+            _Marker(each.name, each.signal, start_ns) for each in device.registers
+            if isinstance(each.signal, signals.Counter)
+        ]  # fmt: skip
+
+    def answer(self, unit: int, table: Table, address: int, count: int, now_ns: int) -> Values | Refusal | Silence:
+        """Every register of one request shows the same moment."""
+        if not self._answering:
+            return Silence()
+        if unit != self._unit:
+            return Refusal(GATEWAY_NO_RESPONSE)
+        for each in range(address, address + count):
+            if each in self._exceptions:
+                return Refusal(self._exceptions[each])
+        return self._read(table, range(address, address + count), now_ns)
+
+    def apply(self, command: Command, now_ns: int) -> None:
+        """Obey. Raises CommandError, and then nothing has changed."""
+        match command:
+            case commands.Step() | commands.Release() | commands.Freeze() | commands.Unfreeze():
+                self._apply_to_registers(command, now_ns)
+            case commands.StopAnswering():
+                self._answering = False
+            case commands.Answer():
+                self._answering = True
+            case commands.RaiseException():
+                self._exceptions[command.address] = command.code
+            case commands.ClearExceptions():
+                self._exceptions.clear()
+            case commands.Disconnect() | commands.Listen() | commands.Quit():
+                pass  # of the socket and the process, which the caller owns
+
+    def marker_changes(self, until_ns: int) -> list[MarkerChange]:
+        """Changes since the last call, up to and including ``until_ns``, in order of time."""
+        changes = [change for marker in self._markers for change in marker.changes(until_ns)]
+        return sorted(changes, key=lambda change: change.mono_ns)
+
+    def next_marker_ns(self) -> int | None:
+        """When the next change that ``marker_changes`` has not told yet is due; None without markers."""
+        return min((marker.next_ns for marker in self._markers), default=None)
+
+    def _apply_to_registers(
+        self, command: commands.Step | commands.Release | commands.Freeze | commands.Unfreeze, now_ns: int
+    ) -> None:
+        match command:
+            case commands.Step():
+                self._named(command.name).step(command.value, command.ramp_s, now_ns)
+            case commands.Release():
+                self._named(command.name).release()
+            case commands.Freeze():
+                for playing in self._one_or_all(command.name):
+                    playing.freeze(now_ns)
+            case commands.Unfreeze():
+                for playing in self._one_or_all(command.name):
+                    playing.unfreeze()
+
+    def _read(self, table: Table, addresses: range, now_ns: int) -> Values | Refusal:
+        shown: dict[str, tuple[int, ...]] = {}
+        words: list[int] = []
+        for address in addresses:
+            if (place := self._at.get((table, address))) is None:
+                if not self._zero_where_unmapped or address > 65535:
+                    return Refusal(ILLEGAL_ADDRESS)
+                words.append(0)
+                continue
+            playing, index = place
+            if playing.name not in shown:
+                shown[playing.name] = playing.words(now_ns)
+            words.append(shown[playing.name][index])
+        return Values(tuple(words))
+
+    def _named(self, name: str) -> _Playing:
+        playing = self._registers.get(name)
+        if playing is None:
+            raise CommandError(f"no register {name!r}; there are: {', '.join(self._registers)}")
+        return playing
+
+    def _one_or_all(self, name: str | None) -> list[_Playing]:
+        return [*self._registers.values()] if name is None else [self._named(name)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    start_ns: int
+    before: float
+    after: float
+    ramp_s: float
+
+    def number(self, now_ns: int) -> float:
+        return signals.ramp(self.before, self.after, now_ns - self.start_ns, self.ramp_s)
+
+
+class _Playing:
+    """One register: its signal, over it a step, over that a freeze."""
+
+    def __init__(self, register: Register, start_ns: int, quantum_ns: int) -> None:
+        self._register = register
+        self._curve = register.signal.curve()
+        self._start_ns = start_ns
+        self._quantum_ns = quantum_ns
+        self._override: _Override | None = None
+        self._frozen: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self._register.name
+
+    def words(self, now_ns: int) -> tuple[int, ...]:
+        return self._encoded(self._number(now_ns) if self._frozen is None else self._frozen)
+
+    def step(self, value: float, ramp_s: float, now_ns: int) -> None:
+        try:
+            self._encoded(value)
+        except ValueError as error:
+            raise CommandError(f"register {self.name}: {error}") from error
+        self._override = _Override(now_ns, self._number(now_ns), value, ramp_s)
+
+    def release(self) -> None:
+        self._override = None
+
+    def freeze(self, now_ns: int) -> None:
+        if self._frozen is None:
+            self._frozen = self._number(now_ns)
+
+    def unfreeze(self) -> None:
+        self._frozen = None
+
+    def _number(self, now_ns: int) -> float:
+        if self._override is not None:
+            return self._override.number(now_ns)
+        t_ns = max(0, now_ns - self._start_ns)
+        return self._curve(t_ns - t_ns % self._quantum_ns if self._quantum_ns else t_ns)
+
+    def _encoded(self, number: float) -> tuple[int, ...]:
+        register = self._register
+        in_steps = (number - register.offset) / register.scale
+        return encode(register.type, register.order, resolve(register.type, in_steps))
+
+
+class _Marker:
+    """Tells the changes of a counter's signal, whether or not anybody reads it or a command covers it."""
+
+    def __init__(self, name: str, counter: signals.Counter, start_ns: int) -> None:
+        self._name = name
+        self._counter = counter
+        self._start_ns = start_ns
+        self._told = 0
+
+    @property
+    def next_ns(self) -> int:
+        return self._start_ns + (self._told + 1) * self._counter.period_ns
+
+    def changes(self, until_ns: int) -> list[MarkerChange]:
+        changes = []
+        while self.next_ns <= until_ns:
+            due_ns = self.next_ns
+            self._told += 1
+            changes.append(MarkerChange(due_ns, self._name, self._counter.number(due_ns - self._start_ns)))
+        return changes

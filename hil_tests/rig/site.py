@@ -1,0 +1,179 @@
+"""A site: the devices that the rig plays, their registers and what each of them shows over time.
+
+Comes from ``site.toml`` (or is made in a test), goes to ``rig.Rig`` and from there to one process per device. Reading
+a site touches no network; all faults are told at once.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from contract.errors import ConfigError, Fault
+from contract.ids import is_name, is_tag
+from contract.points import PointType
+from hil_tests.rig import signals
+from hil_tests.rig.registers import Order, Table, width
+
+SITE_FILE: Final = "site.toml"
+DEVICES_MAX: Final = 64
+REGISTERS_MAX: Final = 20_000
+
+
+class _Settings(BaseModel):
+    """``device`` and ``register`` are singular in the file, where they name TOML tables, and in the constructors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class Register(_Settings):
+    """One number of a device. ``register = round((signal - offset) / scale)``; floats are not rounded.
+
+    ``address`` counts from 0 as on the wire.
+    """
+
+    name: str
+    table: Table
+    address: int = Field(ge=0, le=65535)
+    type: PointType
+    order: Order = Order.ABCD
+    scale: FiniteFloat = 1.0
+    offset: FiniteFloat = 0.0
+    signal: signals.Signal
+
+    @property
+    def addresses(self) -> range:
+        return range(self.address, self.address + width(self.type))
+
+
+class Device(_Settings):
+    """One Modbus TCP device. ``port = 0`` takes a free one.
+
+    ``sample_ms`` is the time quantum of its signals (0: each request sees its own moment). ``unmapped`` says what a
+    request over an address without a register gets: exception 02, or zeros as many devices give.
+    """
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    sample_ms: int = Field(default=0, ge=0, le=3_600_000)
+    unmapped: Literal["illegal", "zero"] = "illegal"
+    registers: tuple[Register, ...] = Field(alias="register", min_length=1, max_length=REGISTERS_MAX)
+
+
+class Site(_Settings):
+    """All devices of a site."""
+
+    devices: tuple[Device, ...] = Field(alias="device", min_length=1, max_length=DEVICES_MAX)
+
+    def __getitem__(self, name: str) -> Device:
+        """Raises KeyError."""
+        return {each.name: each for each in self.devices}[name]
+
+
+def load_site(path: Path) -> Site:
+    """Read a ``site.toml``, or the one in a folder; recordings are looked for beside it.
+
+    Raises ConfigError with every fault found.
+    """
+    file = path / SITE_FILE if path.is_dir() else path
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = f"Give a folder with a {SITE_FILE} in it, or such a file."
+        raise ConfigError([Fault(str(file), None, None, f"cannot be read ({error})", remedy)]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Fault(str(file), None, None, f"is no TOML: {error}", "Mend the line.")]) from error
+    return parse_site(data, file)
+
+
+def parse_site(data: dict[str, Any], file: Path) -> Site:
+    """Raises ConfigError with every fault found; ``file`` places them, and its folder is that of the recordings."""
+    try:
+        site = Site.model_validate(data, context={"folder": file.parent})
+    except ValidationError as error:
+        raise ConfigError([*model_faults(error, file.name)]) from error
+    if faults := [*site_faults(site, file.name)]:
+        raise ConfigError(faults)
+    return site
+
+
+def model_faults(error: ValidationError, file: str) -> Iterator[Fault]:
+    """A pydantic error as faults: ``column`` is the dotted path of the key, lists counted from 1."""
+    errors = error.errors()
+    places = [each["loc"] for each in errors]
+    for each in errors:
+        place = each["loc"]
+        if each["type"] == "too_short" and any(other != place == other[: len(place)] for other in places):
+            continue  # pydantic counts only the good members of a list, so this one follows from their own faults
+        path = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in place)
+        given = f" (given: {str(each['input'])[:60]!r})" if each["type"] != "missing" else ""
+        yield Fault(file, None, path, each["msg"] + given, "Correct this key.")
+
+
+def site_faults(site: Site, file: str = SITE_FILE) -> Iterator[Fault]:
+    """What a site with well-formed keys may still have wrong; reads its recordings."""
+    yield from _repeated((each.name for each in site.devices), file, "device", "name")
+    endpoints = (f"{each.host}:{each.port}" for each in site.devices if each.port)
+    yield from _repeated(endpoints, file, "device", "port")
+    for device in site.devices:
+        if not is_name(device.name):
+            yield Fault(file, None, f"device {device.name!r}", "is no name", "Use letters, digits, and _ . - inside.")
+        yield from _device_faults(device, file)
+
+
+def _device_faults(device: Device, file: str) -> Iterator[Fault]:
+    yield from _repeated((each.name for each in device.registers), file, f"device {device.name}", "name")
+    taken: dict[tuple[Table, int], str] = {}
+    for register in device.registers:
+        for message, remedy in _register_faults(register):
+            yield Fault(file, None, f"device {device.name}, register {register.name}", message, remedy)
+        if clash := {taken.get((register.table, address)) for address in register.addresses} - {None}:
+            where = f"device {device.name}, register {register.name}"
+            message = f"lies on {', '.join(sorted(map(str, clash)))}"
+            yield Fault(file, None, where, message, f"It takes {len(register.addresses)} address(es): move one.")
+        taken.update({(register.table, address): register.name for address in register.addresses})
+
+
+def _register_faults(register: Register) -> Iterator[tuple[str, str]]:
+    if not is_tag(register.name):
+        yield "has a name with blanks, quotes, commas or slashes", "Use other characters."
+    if register.table.holds_bits != (register.type is PointType.BIT):
+        yield f"type {register.type} in table {register.table}", "Bits are coils or discretes, numbers are not."
+    if register.addresses.stop > 65536:
+        yield "reaches beyond address 65535", "Give a lower address."
+    if register.scale == 0:
+        yield "scale is 0", "Give the unit's worth of one step of the register."
+    try:
+        missing = _may_be_nan(register.signal)
+    except ConfigError as error:
+        for fault in error.faults:
+            yield f"recording: {fault}".removesuffix(f". {fault.remedy}"), fault.remedy
+        return
+    if register.type.is_integer and missing:
+        yield "its signal has NaN or missing values, and an integer cannot say so", "Use float32, or fill the gaps."
+
+
+def _may_be_nan(signal: signals.Signal) -> bool:
+    """Reads a recording; raises ConfigError for what is wrong in it."""
+    match signal:
+        case signals.Constant():
+            return math.isnan(signal.value)
+        case signals.Step():
+            return math.isnan(signal.before) or math.isnan(signal.after)
+        case signals.Recording():
+            return any(map(math.isnan, signal.read().values))
+    return False
+
+
+def _repeated(words: Iterable[str], file: str, where: str, key: str) -> Iterator[Fault]:
+    for word, times in Tally(words).items():
+        if times > 1:
+            yield Fault(file, None, f"{where}, {key}", f"{word!r} is there {times} times", "Give each its own.")

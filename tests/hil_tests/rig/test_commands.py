@@ -1,0 +1,54 @@
+"""Commands as people and programs write them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hil_tests.rig import commands
+from hil_tests.rig.commands import USAGES, CommandError, parse_command, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("step gas1 3.5", commands.Step("gas1", 3.5)),
+        ("  step   gas1 -inf 20 ", commands.Step("gas1", -math.inf, 20)),
+        ("release gas1", commands.Release("gas1")),
+        ("freeze", commands.Freeze(None)),
+        ("freeze gas1", commands.Freeze("gas1")),
+        ("unfreeze", commands.Unfreeze(None)),
+        ("stop_answering", commands.StopAnswering()),
+        ("answer", commands.Answer()),
+        ("disconnect", commands.Disconnect()),
+        ("listen", commands.Listen()),
+        ("exception 12 2", commands.RaiseException(12, 2)),
+        ("exception_clear", commands.ClearExceptions()),
+        ("quit", commands.Quit()),
+    ],
+)
+def test_each_command_is_understood(text: str, command: commands.Command) -> None:
+    assert parse_command(text) == command
+
+
+@pytest.mark.parametrize("usage", USAGES)
+def test_a_command_with_too_many_words_says_how_it_is_written(usage: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_command(usage.split(maxsplit=1)[0] + " 1" * 4)
+    assert usage in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "stop", "step gas1", "step gas1 high", "step gas1 1 -1", "step gas1 1 nan", "exception 70000 2",
+     "exception 1.5 2", "exception 1 9", "exception nan 2"],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(CommandError):
+        parse_command(text)
+
+
+@pytest.mark.parametrize("value", [0.1, 3.0, -2.5e-9, 1e300, math.inf])
+def test_a_number_in_a_command_comes_back_exactly(value: float) -> None:
+    assert float(shown(value)) == value

@@ -1,0 +1,58 @@
+"""The console script, as a person uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hil_tests import cli
+
+SITE = """
+[[device]]
+name = "chlorine"
+[[device.register]]
+name = "gas1"
+table = "holding"
+address = 0
+type = "float32"
+signal = { kind = "constant", value = 0.1 }
+"""
+
+
+def test_serve_prints_where_devices_listen_and_obeys_what_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SITE)
+    typed = "chlorine step gas1 3.5\nchlorine\nmethane step gas1 1\nchlorine step gas9 1\nhelp\nquit\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "hil_tests.cli", "serve", str(tmp_path), "--dir", str(tmp_path / "work")],
+        input=typed, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert "chlorine" in lines[0]
+    assert "127.0.0.1:" in lines[0]
+    assert lines[1].startswith("ok at ")
+    assert "what shall chlorine do?" in lines[2]
+    assert "no device 'methane'; there are: chlorine" in lines[3]
+    assert "no register 'gas9'; there are: gas1" in lines[4]
+    assert "DEVICE step NAME VALUE [RAMP_SECONDS]" in lines
+    assert (tmp_path / "work" / "chlorine.ledger").read_text().endswith("step gas1 3.5\n")
+
+
+def test_a_wrong_site_is_told_fault_by_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "site.toml").write_text(SITE.replace("float32", "float16").replace("holding", "lamp"))
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["serve", str(tmp_path)])
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("2 fault(s):")
+    assert "device.1.register.1.type" in said
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"]])
+def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 0
+    assert "serve" in capsys.readouterr().out
