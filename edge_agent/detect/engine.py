@@ -1,0 +1,184 @@
+"""Holds the state of every point and feeds the kernel: sample batches in, changes of condition out.
+
+Batches come from the drivers by way of the pipeline, transitions go back to it and become events. The engine knows no
+clock: time is in the rows. After a failure nothing is half done: a call either returns or raised AssertionError before
+it judged anything. Not for use by two threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.batch import TICK, SampleBatch
+from contract.points import Catalogue, ConditionKind
+from contract.quality import SEVERITY_BAD, SEVERITY_MASK
+from edge_agent.detect.compile import plan
+from edge_agent.detect.kernels import conditions, jit
+from edge_agent.detect.layout import TRANSITION, new_state
+
+TRANSITIONS_PER_CALL_MAX: Final = 256
+"""Rows of the kernel's output; more are fetched in further calls."""
+
+_KINDS: Final = {
+    conditions.KIND_HIGH: ConditionKind.HIGH,
+    conditions.KIND_LOW: ConditionKind.LOW,
+    conditions.KIND_FAULT: ConditionKind.FAULT,
+}
+_LEVEL_FIELDS: Final = {
+    ConditionKind.HIGH: "high_level",
+    ConditionKind.LOW: "low_level",
+    ConditionKind.FAULT: "fault_level",
+}
+_LEVELS_MAX: Final = {ConditionKind.HIGH: 2, ConditionKind.LOW: 2, ConditionKind.FAULT: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The reported level of a condition changed.
+
+    ``mono_ns`` and ``time_ns`` are of the row that decided (the TICK, where a delay ran out without a sample). ``value``
+    and ``raw`` are what was judged, NaN and 0 where ``quality`` (the effective one) is BAD. ``setpoint`` is the limit
+    that was crossed, before the deadband is taken off; NaN for FAULT. ``elapsed_ns`` is the time gathered against the
+    delay.
+    """
+
+    point: int
+    kind: ConditionKind
+    old_level: int
+    new_level: int
+    mono_ns: int
+    time_ns: int
+    value: float
+    raw: int
+    quality: int
+    setpoint: float
+    elapsed_ns: int
+
+
+class Engine:
+    """Judges the points of one catalogue version."""
+
+    def __init__(self, catalogue: Catalogue, start_mono_ns: int) -> None:
+        """All points never read and normal; what was never read is overdue ``stale_s`` after ``start_mono_ns``."""
+        compiled = plan(catalogue)
+        self._points = compiled.points
+        self._order = np.argsort(self._points)
+        self._sorted = self._points[self._order]
+        self._params = compiled.params
+        self._state = new_state(len(self._points), start_mono_ns)
+        self._out = np.zeros(TRANSITIONS_PER_CALL_MAX, TRANSITION)
+
+    def restore(self, active: Iterable[tuple[int, ConditionKind, int]]) -> list[tuple[int, ConditionKind, int]]:
+        """Set the levels of (point id, kind, level) as they were before a restart; their timers begin at zero.
+
+        Returns those whose point this catalogue lacks: nobody judges them any more, so the caller must close them.
+        A restored level of a limit that the point no longer has clears by its first GOOD sample.
+        """
+        unknown = []
+        rows = {int(point): row for row, point in enumerate(self._points)}
+        for point, kind, level in active:
+            assert 0 <= level <= _LEVELS_MAX[kind], f"{kind} has no level {level}"
+            if point in rows:
+                self._state[_LEVEL_FIELDS[kind]][rows[point]] = level
+            else:
+                unknown.append((point, kind, level))
+        return unknown
+
+    def conditions(self) -> list[tuple[int, ConditionKind, int]]:
+        """(point id, kind, level) of every condition that is not normal, in the form that ``restore`` takes."""
+        return [
+            (int(self._points[row]), kind, int(self._state[field][row]))
+            for kind, field in _LEVEL_FIELDS.items()
+            for row in np.flatnonzero(self._state[field])
+        ]
+
+    def judge(self, batch: SampleBatch) -> list[Transition]:
+        """Judge samples and TICK rows in their order. AssertionError, nothing judged, for a point not in the catalogue."""
+        columns = (
+            self._kernel_rows(batch.point), _plain(batch.time_ns), _plain(batch.mono_ns), _plain(batch.value),
+            _plain(batch.quality), _plain(batch.raw),
+        )  # fmt: skip
+        consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
+        transitions = self._read_out(written) if written else []
+        while consumed < len(batch):
+            columns = tuple(column[consumed:] for column in columns)  # type: ignore[assignment]
+            batch = batch.select(slice(consumed, None))
+            consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
+            transitions += self._read_out(written)
+        return transitions
+
+    def tick(self, time_ns: int, mono_ns: int) -> list[Transition]:
+        """Time has passed: let delays and staleness run out. The same as judging ``SampleBatch.tick``."""
+        return self.judge(SampleBatch.tick(time_ns, mono_ns))
+
+    @property
+    def points(self) -> NDArray[np.int32]:
+        """int32[n]: point id of each row of the views below."""
+        return self._points.copy()
+
+    def rows(self, points: NDArray[np.int32]) -> NDArray[np.intp]:
+        """intp[k]: row of each point id. AssertionError for one that the catalogue lacks."""
+        place = np.searchsorted(self._sorted, points)
+        if len(self._sorted) == 0 or place.max(initial=0) >= len(self._sorted):
+            assert len(points) == 0, "point not in this catalogue"
+            return place
+        assert np.array_equal(self._sorted[place], points), "point not in this catalogue"
+        return self._order[place]
+
+    def quality(self) -> NDArray[np.uint8]:
+        """uint8[n]: effective quality now, by row."""
+        quality: NDArray[np.uint8] = self._state["quality"].copy()
+        return quality
+
+    def value(self) -> NDArray[np.float64]:
+        """float64[n]: value now, by row; NaN where the quality is BAD, so that an old value is never shown as a new one."""
+        bad = self._state["quality"] & SEVERITY_MASK >= SEVERITY_BAD
+        return np.where(bad, np.nan, self._state["value"])
+
+    def scanned_mono_ns(self) -> NDArray[np.int64]:
+        """int64[n]: last confirmed scan, by row; the engine's start before the first."""
+        scanned: NDArray[np.int64] = self._state["last_mono_ns"].copy()
+        return scanned
+
+    def _kernel_rows(self, points: NDArray[np.int32]) -> NDArray[np.int32]:
+        ticks = points == TICK
+        if not ticks.any():
+            return self.rows(points).astype(np.int32)
+        rows = np.full(len(points), TICK, np.int32)
+        rows[~ticks] = self.rows(points[~ticks])
+        return rows
+
+    def _read_out(self, written: int) -> list[Transition]:
+        return [self._transition(record) for record in self._out[:written]]
+
+    def _transition(self, record: Any) -> Transition:
+        return Transition(
+            point=int(self._points[record["row"]]),
+            kind=_KINDS[int(record["kind"])],
+            old_level=int(record["old_level"]),
+            new_level=int(record["new_level"]),
+            mono_ns=int(record["mono_ns"]),
+            time_ns=int(record["time_ns"]),
+            value=float(record["value"]),
+            raw=int(record["raw"]),
+            quality=int(record["quality"]),
+            setpoint=float(record["setpoint"]),
+            elapsed_ns=int(record["elapsed_ns"]),
+        )
+
+
+def warm() -> None:
+    """Compile the kernel, or load it from its cache, on throwaway arrays; call it before the first poll."""
+    engine = Engine(Catalogue(0, ()), 0)
+    engine.tick(0, 0)
+    jit.seal(conditions.judge)
+
+
+def _plain(column: NDArray[Any]) -> NDArray[Any]:
+    """The column as the kernel was compiled for: contiguous, aligned, writeable."""
+    return column if column.flags.carray else column.copy()

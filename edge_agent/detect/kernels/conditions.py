@@ -1,0 +1,318 @@
+"""The safety kernel: validity, staleness, LL/L/H/HH with deadband and delays, and the fault of a point or device.
+
+Rows come in order, each a sample of one point or a TICK (time has passed, for every point). What a row does to a point:
+
+1. *Time.* dt = row's time - latest time the point was judged (0 if it went back) is added to the timers that the former
+   row left running, if the quality it left was fit for them.
+2. *Quality.* A sample brings its own; NaN or infinity is BAD_SENSOR_FAILURE, outside the range GOOD turns UNCERTAIN. At a
+   TICK a value not confirmed for longer than ``stale_ns`` turns BAD_STALE; one that already says "no answer" keeps saying
+   so, and one never read stays BAD_NEVER_READ.
+3. *Levels.* GOOD raises and clears. UNCERTAIN raises, and its time does not count towards clearing. BAD holds levels and
+   timers as they are. A level turns when its timer has reached its delay at a row that still wants it. Level 2 stands on
+   level 1: turning on it takes level 1 along, so that falling back from HH the condition is H and not normal, and a
+   reported level alone is enough to restore both.
+4. *Fault.* BAD for the on-delay without a break raises, non-BAD for the off-delay clears. A point that gives no answer
+   while its device is BAD too raises none (the device does) and keeps the one it has. A point whose sample comes before
+   its device's, in one scan, is judged by the device's former quality: the fault's on-delay covers that; where it is 0
+   the driver has to send the device's row first. A point never read counts from when it is overdue (``stale_ns`` after
+   the start), so that slow points are no faults at the start.
+
+Only + - and comparisons on float64 and int64, no allocation. The low side is judged as the high side of the negated
+value (negation is exact). Constants that may change live here and not in ``layout``: numba's cache sees this file only.
+"""
+
+# ruff: noqa: FBT001 - functions that numba compiles have no keyword-only arguments
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.batch import TICK
+from contract.quality import SEVERITY_BAD, SEVERITY_GOOD, SEVERITY_MASK, Quality
+from edge_agent.detect.kernels import jit
+from edge_agent.detect.layout import Records
+
+KIND_HIGH: Final = 0
+KIND_LOW: Final = 1
+KIND_FAULT: Final = 2
+TRANSITIONS_PER_POINT: Final = 3
+"""Most transitions that one row can cause for one point: one of each kind."""
+
+PENDING_1: Final = 1
+PENDING_2: Final = 2
+PENDING_HIGH: Final = 1
+"""Factor that places PENDING_1 and PENDING_2 of the high side in ``pending``; PENDING_LOW of the low side."""
+PENDING_LOW: Final = 4
+PENDING_LEVELS: Final = 15
+PENDING_FAULT: Final = 16
+
+# Plain integers: numba has no enums of numpy's unsigned bytes.
+_COMM_FAILURE: Final = int(Quality.BAD_COMM_FAILURE)
+_SENSOR_FAILURE: Final = int(Quality.BAD_SENSOR_FAILURE)
+_STALE: Final = int(Quality.BAD_STALE)
+_NEVER_READ: Final = int(Quality.BAD_NEVER_READ)
+_OUT_OF_RANGE: Final = int(Quality.UNCERTAIN_OUT_OF_RANGE)
+
+Record = Any
+"""One row of a record array, by reference: what is written to it is written to the array."""
+
+
+@jit.kernel
+def judge(
+    point_rows: NDArray[np.int32],
+    time_ns: NDArray[np.int64],
+    mono_ns: NDArray[np.int64],
+    value: NDArray[np.float64],
+    quality: NDArray[np.uint8],
+    raw: NDArray[np.int64],
+    params: Records,
+    state: Records,
+    out: Records,
+) -> tuple[int, int]:
+    """Judge rows until all are done or ``out`` might not hold what the next one causes.
+
+    point_rows int32[n]       read     row in params and state, or TICK
+    time_ns    int64[n]       read     ns UTC, copied into transitions
+    mono_ns    int64[n]       read     ns, the axis of all judgement
+    value      float64[n]     read     point's unit
+    quality    uint8[n]       read     contract.quality.Quality as the driver gave it
+    raw        int64[n]       read     the device's integer, copied into transitions
+    params     PARAMS[m]      read
+    state      STATE[m]       written
+    out        TRANSITION[k]  written  k >= TRANSITIONS_PER_POINT
+
+    All arrays are C-contiguous, aligned and writeable, rows are in range (not checked). Returns (rows consumed,
+    transitions written). A TICK that ``out`` cannot hold is left unconsumed with some points judged already; judging it
+    again gives the rest, since judging a point twice at one time changes nothing.
+    """
+    written = 0
+    last_start = len(out) - TRANSITIONS_PER_POINT
+    for i in range(len(point_rows)):
+        is_tick = point_rows[i] == TICK
+        first = 0 if is_tick else point_rows[i]
+        stop = len(params) if is_tick else first + 1
+        for row in range(first, stop):
+            if written > last_start:
+                return i, written
+            _advance(mono_ns[i], state[row])
+            if is_tick:
+                _go_stale(mono_ns[i], params[row], state[row])
+            else:
+                _take_sample(value[i], quality[i], raw[i], mono_ns[i], params[row], state[row])
+            written = _settle(row, time_ns[i], mono_ns[i], params, state, out, written)
+    return len(point_rows), written
+
+
+@jit.part
+def _advance(mono_ns: int, s: Record) -> None:
+    """Add the time since the point was last judged to its running timers, by the quality that it had since then."""
+    elapsed_ns = mono_ns - s["last_eval_ns"]
+    if elapsed_ns <= 0:
+        return
+    s["last_eval_ns"] = mono_ns
+    pending = s["pending"]
+    if pending == 0:
+        return
+    if pending & PENDING_FAULT:
+        s["fault_timer_ns"] += elapsed_ns
+    severity = s["quality"] & SEVERITY_MASK
+    if severity >= SEVERITY_BAD:
+        return
+    good = severity == SEVERITY_GOOD
+    if pending & (PENDING_1 * PENDING_HIGH) and (good or s["high_level"] < 1):
+        s["high_timer_1_ns"] += elapsed_ns
+    if pending & (PENDING_2 * PENDING_HIGH) and (good or s["high_level"] < 2):
+        s["high_timer_2_ns"] += elapsed_ns
+    if pending & (PENDING_1 * PENDING_LOW) and (good or s["low_level"] < 1):
+        s["low_timer_1_ns"] += elapsed_ns
+    if pending & (PENDING_2 * PENDING_LOW) and (good or s["low_level"] < 2):
+        s["low_timer_2_ns"] += elapsed_ns
+
+
+@jit.part
+def _take_sample(value: float, quality: int, raw: int, mono_ns: int, p: Record, s: Record) -> None:
+    """Effective quality of a sample, and its value if it has one."""
+    effective = quality
+    if effective & SEVERITY_MASK < SEVERITY_BAD:
+        if not math.isfinite(value):
+            effective = _SENSOR_FAILURE
+        else:
+            outside = value < p["range_low"] or value > p["range_high"]
+            if outside and effective & SEVERITY_MASK == SEVERITY_GOOD:
+                effective = _OUT_OF_RANGE
+            s["value"] = value
+            s["raw"] = raw
+    s["quality"] = effective
+    if not _no_answer(effective) and mono_ns > s["last_mono_ns"]:
+        s["last_mono_ns"] = mono_ns
+
+
+@jit.part
+def _go_stale(mono_ns: int, p: Record, s: Record) -> None:
+    if mono_ns - s["last_mono_ns"] > p["stale_ns"] and not _no_answer(s["quality"]):
+        s["quality"] = _STALE
+
+
+@jit.part
+def _no_answer(quality: int) -> bool:
+    """BAD because nothing was heard of the point, as it is when its device is gone."""
+    return quality in (_COMM_FAILURE, _STALE, _NEVER_READ)
+
+
+@jit.part
+def _settle(row: int, time_ns: int, mono_ns: int, params: Records, state: Records, out: Records, written: int) -> int:
+    """Judge the point's conditions by its present quality and value; returns the new count of transitions."""
+    p = params[row]
+    s = state[row]
+    severity = s["quality"] & SEVERITY_MASK
+    if severity < SEVERITY_BAD:
+        high = _pending(s["value"], p["h"], p["hh"], p["deadband"], s["high_level"])
+        low = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], s["low_level"])
+        if high * PENDING_HIGH + low * PENDING_LOW + (s["pending"] & PENDING_LEVELS) != 0:
+            good = severity == SEVERITY_GOOD
+            written = _settle_high(row, time_ns, mono_ns, good, high, p, s, out, written)
+            written = _settle_low(row, time_ns, mono_ns, good, low, p, s, out, written)
+        if s["fault_level"] == 0 and s["pending"] & PENDING_FAULT == 0:
+            return written
+    return _settle_fault(row, time_ns, mono_ns, severity >= SEVERITY_BAD, params, state, out, written)
+
+
+@jit.part
+def _pending(value: float, limit_1: float, limit_2: float, deadband: float, level: int) -> int:
+    """Bits of the levels that want to turn: on at the limit, off below limit - deadband. A NaN limit wants to be off."""
+    bits = 0
+    if (value >= (limit_1 - deadband if level >= 1 else limit_1)) != (level >= 1):
+        bits = PENDING_1
+    if (value >= (limit_2 - deadband if level >= 2 else limit_2)) != (level >= 2):
+        bits += PENDING_2
+    return bits
+
+
+@jit.part
+def _turn(bits: int, level: int, good: bool, timer_1_ns: int, timer_2_ns: int, p: Record) -> int:
+    """The level after the timers of the levels that want to turn have been held against their delays."""
+    due_2 = bits & PENDING_2 != 0 and timer_2_ns >= (p["off_delay_ns"] if level == 2 else p["on_delay_2_ns"])
+    due_1 = bits & PENDING_1 != 0 and timer_1_ns >= (p["off_delay_ns"] if level >= 1 else p["on_delay_ns"])
+    if level < 2 and due_2:
+        return 2
+    if level == 0:
+        return 1 if due_1 else 0
+    if not good or (level == 2 and not due_2):
+        return level
+    return 0 if due_1 else 1
+
+
+@jit.part
+def _settle_high(
+    row: int, time_ns: int, mono_ns: int, good: bool, bits: int, p: Record, s: Record, out: Records, written: int
+) -> int:
+    """Keep, clear or cash the timers of the high side; ``_settle_low`` mirrors it."""
+    timer_1_ns = s["high_timer_1_ns"] if bits & PENDING_1 else 0
+    timer_2_ns = s["high_timer_2_ns"] if bits & PENDING_2 else 0
+    old = s["high_level"]
+    new = _turn(bits, old, good, timer_1_ns, timer_2_ns, p)
+    if new != old:
+        level = _crossed(old, new, p["h"])
+        _write(out[written], row, KIND_HIGH, old, new, time_ns, mono_ns, s)
+        out[written]["setpoint"] = p["hh"] if level == 2 else p["h"]
+        out[written]["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
+        written += 1
+        s["high_level"] = new
+        bits = _pending(s["value"], p["h"], p["hh"], p["deadband"], new)
+        timer_1_ns = 0 if old == 0 or new == 0 else timer_1_ns
+        timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
+    s["high_timer_1_ns"] = timer_1_ns
+    s["high_timer_2_ns"] = timer_2_ns
+    others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
+    s["pending"] = (s["pending"] & others) + bits * PENDING_HIGH
+    return written
+
+
+@jit.part
+def _settle_low(
+    row: int, time_ns: int, mono_ns: int, good: bool, bits: int, p: Record, s: Record, out: Records, written: int
+) -> int:
+    timer_1_ns = s["low_timer_1_ns"] if bits & PENDING_1 else 0
+    timer_2_ns = s["low_timer_2_ns"] if bits & PENDING_2 else 0
+    old = s["low_level"]
+    new = _turn(bits, old, good, timer_1_ns, timer_2_ns, p)
+    if new != old:
+        level = _crossed(old, new, p["l"])
+        _write(out[written], row, KIND_LOW, old, new, time_ns, mono_ns, s)
+        out[written]["setpoint"] = p["ll"] if level == 2 else p["l"]
+        out[written]["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
+        written += 1
+        s["low_level"] = new
+        bits = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], new)
+        timer_1_ns = 0 if old == 0 or new == 0 else timer_1_ns
+        timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
+    s["low_timer_1_ns"] = timer_1_ns
+    s["low_timer_2_ns"] = timer_2_ns
+    others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
+    s["pending"] = (s["pending"] & others) + bits * PENDING_LOW
+    return written
+
+
+@jit.part
+def _crossed(old: int, new: int, limit_1: float) -> int:
+    """The level whose limit a change is about: the new one when rising, the last one left when falling."""
+    if new > old:
+        return new
+    if new == 0 and (old == 1 or not math.isnan(limit_1)):
+        return 1
+    return 2
+
+
+@jit.part
+def _settle_fault(
+    row: int, time_ns: int, mono_ns: int, bad: bool, params: Records, state: Records, out: Records, written: int
+) -> int:
+    p = params[row]
+    s = state[row]
+    standing = s["fault_level"] != 0
+    wants = bad != standing
+    if wants and not standing:
+        wants = not _device_is_bad(row, params, state) and not _not_yet_due(mono_ns, p, s)
+    timer_ns = s["fault_timer_ns"] if wants else 0
+    if wants and timer_ns >= (p["fault_off_delay_ns"] if standing else p["fault_on_delay_ns"]):
+        _write(out[written], row, KIND_FAULT, s["fault_level"], not standing, time_ns, mono_ns, s)
+        out[written]["setpoint"] = np.nan
+        out[written]["elapsed_ns"] = timer_ns
+        written += 1
+        s["fault_level"] = not standing
+        timer_ns = 0
+        wants = False
+    s["fault_timer_ns"] = timer_ns
+    s["pending"] = (s["pending"] & PENDING_LEVELS) + (PENDING_FAULT if wants else 0)
+    return written
+
+
+@jit.part
+def _device_is_bad(row: int, params: Records, state: Records) -> bool:
+    device_row = params[row]["device_row"]
+    if device_row == row or not _no_answer(state[row]["quality"]):
+        return False
+    return bool(state[device_row]["quality"] & SEVERITY_MASK >= SEVERITY_BAD)
+
+
+@jit.part
+def _not_yet_due(mono_ns: int, p: Record, s: Record) -> bool:
+    return bool(s["quality"] == _NEVER_READ and mono_ns - s["last_mono_ns"] <= p["stale_ns"])
+
+
+@jit.part
+def _write(t: Record, row: int, kind: int, old: int, new: int, time_ns: int, mono_ns: int, s: Record) -> None:
+    """All fields of a transition but the set-point and the elapsed time."""
+    bad = s["quality"] & SEVERITY_MASK >= SEVERITY_BAD
+    t["mono_ns"] = mono_ns
+    t["time_ns"] = time_ns
+    t["value"] = np.nan if bad else s["value"]
+    t["raw"] = 0 if bad else s["raw"]
+    t["row"] = row
+    t["kind"] = kind
+    t["old_level"] = old
+    t["new_level"] = new
+    t["quality"] = s["quality"]
