@@ -23,7 +23,7 @@ from typing import Final
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from drivers.modbus.planner import ReadRequest
@@ -158,26 +158,24 @@ def _cancels() -> int:
     return task.cancelling() if task else 0
 
 
-class _DataBytes(ModbusPDU):
-    """A reply whose data bytes stay as they came; ``_Connection`` judges them, ``registers`` decodes them in a block."""
+class _Reply(ModbusPDU):
+    """A reply as it came; ``_Connection`` judges it, ``registers`` decodes its data in a block."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame: bytes) -> None:
         super().__init__()
-        self.body = b""
-
-    def decode(self, data: bytes) -> None:
-        self.body = data
+        self.function_code = frame[0]
+        self.body = frame[1:]
 
     def holds(self, size: int) -> bool:
         """The body is its own length and that many data bytes."""
         return len(self.body) == size + 1 and self.body[0] == size
 
 
-def _reply_classes() -> tuple[type[_DataBytes], ...]:
-    return tuple(type(f"DataBytes{code}", (_DataBytes,), {"function_code": code}) for code in (1, 2, 3, 4))
+class _ReplyDecoder(DecodePDU):
+    """Takes any reply, where pymodbus' own raises into the event loop at one it does not know."""
 
-
-_REPLY_CLASSES: Final = _reply_classes()
+    def decode(self, frame: bytes) -> ModbusPDU:
+        return _Reply(frame)
 
 
 class _Connection:
@@ -198,8 +196,7 @@ class _Connection:
             trace_pdu=self._on_pdu,
             trace_connect=self._on_connect,
         )
-        for reply_class in _REPLY_CLASSES:
-            self._client.register(reply_class)
+        self._client.ctx.framer.decoder = _ReplyDecoder(is_server=False)
 
     async def dial(self, timeout_s: float) -> bool:
         """True when the connection is open (asyncio has then set TCP_NODELAY)."""
@@ -239,15 +236,12 @@ class _Connection:
 
     def _judged(self, request: ReadRequest, pdu: ModbusPDU) -> Answer | Failure:
         time_ns, mono_ns = self._arrived_ns
-        if pdu.function_code == request.function | 0x80:
-            return Answer(b"", pdu.exception_code, time_ns, mono_ns)
-        if (
-            pdu.function_code != request.function
-            or not isinstance(pdu, _DataBytes)
-            or not pdu.holds(request.reply_size)
-        ):
-            return Failure(FailureReason.MALFORMED, "the reply does not fit the request")
-        return Answer(pdu.body[1:], None, time_ns, mono_ns)
+        assert isinstance(pdu, _Reply), "the decoder makes nothing else"
+        if pdu.function_code == request.function | 0x80 and len(pdu.body) == 1:
+            return Answer(b"", pdu.body[0], time_ns, mono_ns)
+        if pdu.function_code == request.function and pdu.holds(request.reply_size):
+            return Answer(pdu.body[1:], None, time_ns, mono_ns)
+        return Failure(FailureReason.MALFORMED, "the reply does not fit the request")
 
     def _on_pdu(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:  # noqa: FBT001 - pymodbus' signature
         if not sending:

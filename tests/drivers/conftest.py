@@ -31,6 +31,7 @@ class FakeDevice:
         self.mangle: Callable[[bytes], bytes] | None = None
         self.requests: list[tuple[int, int, int]] = []
         self.connections = 0
+        self._asked = asyncio.Condition()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,6 +60,11 @@ class FakeDevice:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def asked(self, count: int):
+        """Wait until that many requests have arrived."""
+        async with self._asked:
+            await self._asked.wait_for(lambda: len(self.requests) >= count)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         self.connections += 1
         self._writers.add(writer)
@@ -68,6 +74,8 @@ class FakeDevice:
                 tid, _, _, unit, function, start, count = struct.unpack(">HHHBBHH", await reader.readexactly(12))
                 latest[0] = tid
                 self.requests.append((function, start, count))
+                async with self._asked:
+                    self._asked.notify_all()
                 task = asyncio.create_task(self._answer(writer, latest, unit, function, start, count))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

@@ -25,7 +25,9 @@ def qualities(turn):
 def test_a_turn_gives_the_device_and_every_point(new_device, new_driver, new_point, turns):
     async def scenario():
         async with new_device() as device:
-            driver = new_driver(device.port, new_point(2, "holding:40"), new_point(3, "input:41", scale=0.5, offset=-1.0))
+            driver = new_driver(
+                device.port, new_point(2, "holding:40"), new_point(3, "input:41", scale=0.5, offset=-1.0)
+            )
             assert await turns(driver, 1) == [{DEVICE: (1.0, GOOD), 2: (40.0, GOOD), 3: (19.5, GOOD)}]
             health = driver.health()
             assert health.state is DeviceState.ANSWERING
@@ -196,10 +198,21 @@ def test_a_float_that_is_no_number_is_a_broken_sensor(number, new_device, new_dr
         lambda pdu: bytes((4,)) + pdu[1:],
         lambda pdu: b"\x03",
         lambda pdu: b"\x84\x02",
+        lambda pdu: b"\x83",
+        lambda pdu: b"\x63\x00",
     ],
-    ids=["cut", "longer", "one register less", "other function", "nothing", "refusal of another function"],
+    ids=[
+        "cut",
+        "longer",
+        "one register less",
+        "other function",
+        "nothing",
+        "refusal of another function",
+        "refusal without reason",
+        "unknown",
+    ],
 )
-def test_a_reply_that_does_not_fit_gives_no_value(mangle, new_device, new_driver, new_point, turns):
+def test_a_reply_that_does_not_fit_gives_no_value(mangle, new_device, new_driver, new_point, turns, caplog):
     async def scenario():
         async with new_device() as device:
             device.mangle = mangle
@@ -207,6 +220,8 @@ def test_a_reply_that_does_not_fit_gives_no_value(mangle, new_device, new_driver
             (turn,) = await turns(driver, 1)
             assert qualities(turn) == {DEVICE: COMM, 2: COMM, 3: COMM}
             assert driver.health().failures == 1
+            assert "does not fit" in (driver.health().last_failure or "")
+            assert caplog.records == []
 
     asyncio.run(scenario())
 
@@ -245,7 +260,7 @@ def test_groups_are_polled_each_at_its_own_period(new_device, new_driver, new_po
             driver = new_driver(
                 device.port, new_point(2, "holding:7", poll_s=1.0), new_point(3, "holding:8", poll_s=10.0)
             )
-            rows = {2: [], 3: []}
+            rows: dict[int, list[int]] = {2: [], 3: []}
             async with aclosing(driver.run()) as batches:
                 while len(rows[3]) < 3:
                     batch = await anext(batches)
@@ -268,8 +283,7 @@ def test_cancelling_ends_the_run_and_closing_ends_the_connection(new_device, new
                     pass
 
             task = asyncio.create_task(poll())
-            while not device.requests:
-                await asyncio.sleep(0.001)
+            await device.asked(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
