@@ -40,7 +40,7 @@ EVENT_SCHEMA: Final = 1
 EVENT_BYTES_MAX: Final = 64 * 1024
 INT64_MAX: Final = 2**63 - 1
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 

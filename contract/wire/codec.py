@@ -21,7 +21,7 @@ from contract.chain import DIGEST_SIZE, Record
 from contract.errors import FrameError
 from contract.events import EVENT_BYTES_MAX, ConditionData
 from contract.ids import Lane, is_epoch, is_name, is_org_path, is_tag
-from contract.points import Catalogue, ConditionClass, ConditionKind, Limits, PointRole, PointSpec, PointType
+from contract.points import Catalogue, ConditionClass, Limits, PointRole, PointSpec, PointType
 from contract.units import UNITS
 from contract.wire import frames
 from contract.wire.chunk import CHUNK_BYTES_MAX
@@ -70,7 +70,7 @@ class Float:
 
 @dataclass(frozen=True, slots=True)
 class Bool:
-    def pack(self, value: bool) -> bool:
+    def pack(self, value: bool) -> bool:  # noqa: FBT001 - one signature for all kinds
         return bool(value)
 
     def unpack(self, value: Any, path: str) -> bool:

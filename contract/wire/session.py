@@ -214,9 +214,9 @@ class AgentSession:
         if events.sent < events.committed and len(events.in_flight) < self.welcome.window:
             wants.append(Want(Lane.EVENTS, events.sent))
         # Trends wait while events are unsent: a backlog of them must not crowd out an alarm.
-        if not (events.sent < events.committed) and telemetry.sent < telemetry.committed:
-            if len(telemetry.in_flight) < self.welcome.window:
-                wants.append(Want(Lane.TELEMETRY, telemetry.sent))
+        unsent = events.sent >= events.committed and telemetry.sent < telemetry.committed
+        if unsent and len(telemetry.in_flight) < self.welcome.window:
+            wants.append(Want(Lane.TELEMETRY, telemetry.sent))
         return wants
 
     def events(

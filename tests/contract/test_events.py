@@ -58,7 +58,7 @@ def test_the_bytes_are_canonical_json() -> None:
 def test_the_id_is_derived_from_the_message_and_checked() -> None:
     forged = encoded().replace(b'"seq":"9","software"', b'"seq":"8","software"')
     assert forged != encoded()
-    with pytest.raises(FrameError, match="^id"):
+    with pytest.raises(FrameError, match=r"^id"):
         decode_event(forged)
 
 

@@ -1,0 +1,333 @@
+"""The composition root of the agent: makes every part, hands them to each other, starts and stops them.
+
+Order of a start: stores, kernel, drivers, uplinks; the kernel is warm and the first event (``agent_start``) appended
+before the first poll. Order of a stop: drivers, last events, stores flushed, uplinks given a moment to deliver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from contract.clock import NS_PER_MS, NS_PER_S, Clock
+from contract.events import ConditionData
+from contract.ids import AgentName, Lane
+from contract.points import Catalogue, ConditionKind, PointRole
+from contract.wire import frames, session
+from drivers.base import Driver
+from drivers.catalogue import DRIVERS
+from edge_agent.acquire.tasks import Acquisition, acquire
+from edge_agent.detect import engine as detect
+from edge_agent.detect.kernels import jit
+from edge_agent.lifecycle import Lifecycle
+from edge_agent.outbox.events import Committed, EventStore
+from edge_agent.outbox.ledger import Ledger
+from edge_agent.outbox.reduce import Reducer
+from edge_agent.outbox.telemetry import TelemetryStore
+from edge_agent.pipeline import Pipeline
+from edge_agent.reporting import Reporter
+from edge_agent.settings.model import AgentConfig
+from edge_agent.station.clock_state import StepWatch, kernel_clock_state
+from edge_agent.station.status import write_status
+from edge_agent.uplink.live import LiveTable
+from edge_agent.uplink.sender import Peer, Uplink
+
+TICK_PERIOD_NS: Final = 100 * NS_PER_MS
+"""Resolution of delays and staleness that run out without a sample."""
+STATUS_PERIOD_NS: Final = NS_PER_S
+CHECKPOINT_PERIOD_NS: Final = 3600 * NS_PER_S
+DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
+FEATURES: Final = ("events", "telemetry", "live")
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep_until(self, mono_ns: int) -> None:
+        await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
+
+
+def software() -> str:
+    try:
+        return f"parksentry {version('parksentry')}"
+    except PackageNotFoundError:
+        return "parksentry (not installed)"
+
+
+def kernel_boot_id() -> str:
+    """Identity of this boot of the machine: monotonic times are comparable within it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
+
+
+class Agent:
+    """One running agent. ``run`` returns after SIGTERM or SIGINT."""
+
+    def __init__(self, config: AgentConfig, clock: Clock, ledger: Ledger | None) -> None:
+        """Opens the stores; raises StoreError. ``ledger`` is a witness for tests, None in service."""
+        self._config = config
+        self._directory = config.outbox.directory
+        self._clock = clock
+        self._log = structlog.get_logger().bind(agent=config.name)
+        self._started_wall_ns = clock.wall_ns()
+        self._stop_reason = ""
+        self._stopping = asyncio.Event()
+        self._events = EventStore.open(
+            config.outbox.directory, AgentName(config.name), config.outbox, clock, kernel_boot_id(), ledger
+        )
+        self._catalogue = self._events.catalogue(config.points)
+        self._events.set_origin(software(), config.config_hash, self._catalogue.version)
+        self._telemetry = TelemetryStore.open(
+            config.outbox.directory, self._events, config.outbox, clock, ledger, config.telemetry
+        )
+        self._telemetry.set_catalogue(self._catalogue)
+        self._lifecycle = Lifecycle(self._events, config.name, config.organisation, config.keys, clock)
+        self._drivers = self._make_drivers(self._catalogue)
+        self._acquired = [Acquisition(driver.device) for driver in self._drivers]
+        self._engine = detect.Engine(self._catalogue, clock.mono_ns())
+        _, standing = self._events.conditions()
+        self._orphans = self._restore(standing)
+        self._live = LiveTable(
+            self._engine, self._catalogue.version, clock, lambda: self._events.epoch, self._device_scans
+        )
+        self._pipeline = Pipeline(
+            self._engine,
+            Reporter(self._catalogue, AgentName(config.name), self._events.boot_id, kernel_clock_state, standing),
+            Reducer(self._catalogue),
+            self._events,
+            self._telemetry,
+            self._live,
+        )
+        self._uplinks = [
+            Uplink(
+                Peer(each.name, each.endpoints, each.server_keys.curve_public),
+                config.keys, self._events, self._telemetry, clock, self._hello, self._live, self._forked,
+            )
+            for each in config.destinations
+        ]  # fmt: skip
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        detect.warm()
+        self._listen_to_stores()
+        self._record_start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, signal.Signals(number).name)
+        self._log.info(
+            "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._drivers),
+            boot_id=self._events.boot_id,
+        )  # fmt: skip
+        uplinks = [asyncio.create_task(uplink.run(), name=f"uplink {uplink.peer.name}") for uplink in self._uplinks]
+        work = [
+            asyncio.create_task(acquire(driver, self._pipeline.accept, self._clock, seen), name=driver.device)
+            for driver, seen in zip(self._drivers, self._acquired, strict=True)
+        ]
+        work += [
+            asyncio.create_task(self._tick(), name="ticks"),
+            asyncio.create_task(self._report_status(), name="status"),
+            asyncio.create_task(self._write_checkpoints(), name="checkpoints"),
+        ]
+        try:
+            await self._until_stopped(work + uplinks)
+        finally:
+            await self._shut_down(work, uplinks)
+
+    async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Returns when asked to stop; raises what any task raised."""
+        asked = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if asked not in done:
+            asked.cancel()
+            for task in done:
+                task.result()
+
+    async def _shut_down(self, work: list[asyncio.Task[None]], uplinks: list[asyncio.Task[None]]) -> None:
+        await _cancel(work)
+        for driver in self._drivers:
+            await driver.close()
+        self._lifecycle.stop(self._stop_reason or "failure")
+        await self._events.flush()
+        self._lifecycle.checkpoint()
+        await self._telemetry.flush_all()
+        await self._events.flush()
+        until_ns = self._clock.mono_ns() + DRAIN_AT_STOP_NS
+        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks))
+        await _cancel(uplinks)
+        write_status(self._directory, {**self.status(), "stopped": True})
+        await self._telemetry.close()
+        await self._events.close()
+        self._log.info("agent_stopped", reason=self._stop_reason)
+
+    def _ask_to_stop(self, reason: str) -> None:
+        self._stop_reason = reason
+        self._stopping.set()
+
+    def _listen_to_stores(self) -> None:
+        """Commits happen in the stores' threads; their news hop into the loop."""
+        loop = asyncio.get_running_loop()
+        self._events.on_commit(lambda committed: loop.call_soon_threadsafe(self._events_committed, committed))
+        self._telemetry.on_commit(lambda _first, last: loop.call_soon_threadsafe(self._telemetry_committed, last))
+
+    def _events_committed(self, committed: list[Committed]) -> None:
+        for uplink in self._uplinks:
+            uplink.events_committed(committed)
+
+    def _telemetry_committed(self, last_seq: int) -> None:
+        for uplink in self._uplinks:
+            uplink.telemetry_committed(last_seq)
+
+    def _record_start(self) -> None:
+        self._lifecycle.start(unclean_stop=self._events.unclean_stop, points=len(self._catalogue))
+        if self._events.replaced is not None:
+            self._lifecycle.store_replaced(self._events.replaced)
+        for condition in self._orphans:
+            self._lifecycle.close_condition(condition)
+        self._lifecycle.checkpoint()
+
+    def _forked(self, fork: session.Forked) -> None:
+        """Our numbers belong to somebody else's history: begin a new one. The old files are kept beside it."""
+        old_epoch = self._events.epoch
+        self._events.set_aside("fork")
+        self._telemetry.set_aside("fork")
+        self._events.set_origin(software(), self._config.config_hash, self._catalogue.version)
+        self._lifecycle.start(unclean_stop=False, points=len(self._catalogue))
+        self._lifecycle.forked(fork, old_epoch)
+        for uplink in self._uplinks:
+            uplink.epoch_changed()
+
+    # -- tasks -------------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        watch = StepWatch(self._clock)
+        due_ns = self._clock.mono_ns()
+        while True:
+            due_ns = max(due_ns + TICK_PERIOD_NS, self._clock.mono_ns())
+            await self._clock.sleep_until(due_ns)
+            self._pipeline.tick(self._clock.wall_ns(), self._clock.mono_ns())
+            if step_ns := watch.step_ns():
+                self._log.warning("clock_step", step_ns=step_ns)
+                self._lifecycle.clock_step(step_ns)
+
+    async def _report_status(self) -> None:
+        while True:
+            write_status(self._directory, self.status())
+            await self._clock.sleep_until(self._clock.mono_ns() + STATUS_PERIOD_NS)
+
+    async def _write_checkpoints(self) -> None:
+        while True:
+            await self._clock.sleep_until(self._clock.mono_ns() + CHECKPOINT_PERIOD_NS)
+            self._lifecycle.checkpoint()
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _make_drivers(self, catalogue: Catalogue) -> list[Driver]:
+        drivers = []
+        for device in self._config.devices:
+            points = [point for point in catalogue if point.device == device.name]
+            rng = random.Random(f"{self._config.name}/{device.name}")
+            drivers.append(DRIVERS[device.driver].make(device.settings, points, self._clock, rng))
+        return drivers
+
+    def _restore(self, standing: tuple[ConditionData, ...]) -> list[ConditionData]:
+        """Hand standing conditions back to the kernel; returns those whose point is gone."""
+        ids = {(point.organisation, point.was or point.tag): point.id for point in self._catalogue}
+        ids |= {(point.organisation, point.tag): point.id for point in self._catalogue}
+        known: list[tuple[int, ConditionKind, int]] = []
+        orphans = []
+        for condition in standing:
+            point_id = ids.get((condition.org.split("/")[0], condition.tag))
+            if point_id is None:
+                orphans.append(condition)
+            else:
+                known.append((point_id, condition.kind, condition.level))
+        self._engine.restore(known)
+        return orphans
+
+    def _hello(self) -> frames.Hello:
+        return frames.Hello(
+            protocol_lowest=frames.PROTOCOL_LOWEST,
+            protocol_highest=frames.PROTOCOL_HIGHEST,
+            features=FEATURES,
+            software=software(),
+            agent=AgentName(self._config.name),
+            boot_id=self._events.boot_id,
+            start_number=self._events.start_number,
+            epoch=self._events.epoch,
+            hash_algorithm=self._events.hash_algorithm,
+            catalogue_version=self._catalogue.version,
+            config_hash=self._config.config_hash,
+            lanes={Lane.EVENTS: self._events.head(), Lane.TELEMETRY: self._telemetry.head()},
+            wall_ns=self._clock.wall_ns(),
+            mono_ns=self._clock.mono_ns(),
+        )
+
+    def _device_scans(self) -> dict[int, int]:
+        ids = {point.device: point.id for point in self._catalogue if point.role is PointRole.DEVICE}
+        return {ids[driver.device]: driver.health().last_good_scan_wall_ns or 0 for driver in self._drivers}
+
+    def status(self) -> dict[str, Any]:
+        """What the status file says."""
+        as_of_seq, conditions = self._events.conditions()
+        clock = kernel_clock_state()
+        return {
+            "agent": self._config.name,
+            "pid": os.getpid(),
+            "software": software(),
+            "started_wall_ns": self._started_wall_ns,
+            "written_wall_ns": self._clock.wall_ns(),
+            "epoch": self._events.epoch,
+            "boot_id": self._events.boot_id,
+            "config_hash": self._config.config_hash,
+            "kernel": "compiled" if jit.COMPILED else "interpreted",
+            "clock": {"synchronised": clock.synchronised, "error_ns": clock.error_ns},
+            "points": len(self._catalogue),
+            "samples": self._pipeline.samples,
+            "events_seq": self._events.head().seq,
+            "telemetry_seq": self._telemetry.head().seq,
+            "storage_bytes": self._events.bytes_used(),
+            "storage_fault": self._events.fault or self._telemetry.fault,
+            "conditions": [each.to_json() for each in conditions],
+            "conditions_as_of_seq": as_of_seq,
+            "devices": [_plain(driver.health()) for driver in self._drivers],
+            "acquisition": [asdict(each) for each in self._acquired],
+            "uplink": _sum_up([asdict(uplink.traffic) for uplink in self._uplinks]),
+            "destinations": [
+                {"name": uplink.peer.name, "endpoint": uplink.endpoint, "phase": uplink.phase.value,
+                 "acked_events": uplink.acked(Lane.EVENTS), "acked_telemetry": uplink.acked(Lane.TELEMETRY),
+                 "refusal": uplink.refusal}
+                for uplink in self._uplinks
+            ],
+        }  # fmt: skip
+
+
+def _plain(health: object) -> dict[str, Any]:
+    return {key: getattr(value, "value", value) for key, value in asdict(health).items()}  # type: ignore[call-overload]
+
+
+def _sum_up(traffic: list[dict[str, int]]) -> dict[str, int]:
+    return {key: sum(each[key] for each in traffic) for key in traffic[0]} if traffic else {}
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    log = structlog.get_logger()
+    for task, result in zip(tasks, results, strict=True):
+        if isinstance(result, Exception):
+            log.error("task_failed", task=task.get_name(), error=repr(result))

@@ -1,0 +1,232 @@
+"""``edge-agent``: what an instrument engineer types on a gateway.
+
+Only ``run`` starts anything; the other commands read. Exit status: 0 done, 1 it failed, 2 the configuration is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+MISSING_EXTRA: Final = "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 2
+
+DESCRIPTION: Final = """\
+Reads devices at hazard sources, judges every sample on the spot, keeps everything through an outage and streams it to
+the control room. It only ever reads from devices. It supplements a plant's safety systems and replaces none of them.
+"""
+
+EPILOG: Final = """\
+from nothing to a running gateway:
+  edge-agent keygen /etc/parksentry/site-a     make this gateway's keys; hand keys/agent.pub to the control room
+  edge-agent check  /etc/parksentry/site-a     every mistake at once, with file, row, column and what to do
+  edge-agent run    /etc/parksentry/site-a     until Ctrl-C or SIGTERM
+  edge-agent status /etc/parksentry/site-a     how it is doing
+
+The folder holds agent.toml (who, where to, which devices) and points.csv (the I/O list).
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the console script."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.command(arguments))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("contract", "drivers", "edge_agent"):
+            raise
+        print(MISSING_EXTRA.format(name=error.name), file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "edge-agent", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = _command(commands, "check", _check, "check the whole folder, offline; touches no device and no network")
+    check.epilog = "Exit status 2 when anything is wrong; nothing is changed."
+
+    run = _command(commands, "run", _run, "poll, judge, keep and send, until Ctrl-C or SIGTERM")
+    run.add_argument(
+        "--ledger", type=Path, metavar="FILE",
+        help="witness for tests: append one synced JSON line per committed message",
+    )  # fmt: skip
+
+    keygen = _command(commands, "keygen", _keygen, "make this gateway's keys (keys/agent.key and keys/agent.pub)")
+    keygen.add_argument("--name", help="name of the agent; default: the one in agent.toml")
+    keygen.add_argument(
+        "--replace", action="store_true", help="replace keys that exist; the control room must admit the new ones"
+    )
+
+    status = _command(commands, "status", _status, "what the running agent says of itself")
+    status.add_argument("--json", action="store_true", help="everything, for programs")
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, help_text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the agent's folder")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from contract.errors import ConfigError
+    from edge_agent.detect.kernels import jit
+    from edge_agent.settings.load import check_report, load
+
+    try:
+        config = load(arguments.directory)
+        for line in check_report(config):
+            print(line)
+        print(f"detectors: {'compiled (numba)' if jit.COMPILED else 'interpreted (numba is not installed: slower)'}")
+    except ConfigError as error:
+        return _refuse(error)
+    print("configuration is good")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from contract.errors import ConfigError, StoreError
+    from edge_agent.app import Agent, RealClock
+    from edge_agent.outbox.ledger import Ledger
+    from edge_agent.settings.load import load
+
+    _configure_logging()
+    try:
+        config = load(arguments.directory)
+        ledger = Ledger(arguments.ledger) if arguments.ledger else None
+
+        async def live() -> None:
+            await Agent(config, RealClock(), ledger).run()
+
+        asyncio.run(live())
+    except ConfigError as error:
+        return _refuse(error)
+    except (StoreError, OSError) as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _keygen(arguments: argparse.Namespace) -> int:
+    from contract.ids import is_name
+    from contract.keys import format_public, format_secret, generate
+
+    name = arguments.name or _name_in_config(arguments.directory)
+    if name is None or not is_name(name):
+        print("edge-agent: give --name NAME, or write agent.toml with [agent] name first", file=sys.stderr)
+        return EXIT_CONFIG
+    directory = arguments.directory / "keys"
+    secret, public = directory / "agent.key", directory / "agent.pub"
+    if secret.exists() and not arguments.replace:
+        print(f"edge-agent: {secret} exists; --replace makes new keys and the old ones are gone", file=sys.stderr)
+        return EXIT_FAILED
+    keys = generate(name)
+    directory.mkdir(parents=True, exist_ok=True)
+    secret.unlink(missing_ok=True)
+    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(format_secret(keys))
+    public.write_text(format_public(keys.public), encoding="ascii")
+    print(f"made {secret} (secret, stays here) and {public}")
+    print(f"at the aggregator: aggregator agents add {name} {public.name} --dir AGGREGATOR_DIR")
+    return 0
+
+
+def _name_in_config(directory: Path) -> str | None:
+    import tomllib
+
+    try:
+        name = tomllib.loads((directory / "agent.toml").read_text(encoding="utf-8")).get("agent", {}).get("name")
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from contract.errors import ConfigError
+    from edge_agent.settings.load import outbox_directory
+    from edge_agent.station.status import read_status
+
+    try:
+        status = read_status(outbox_directory(arguments.directory))
+    except ConfigError as error:
+        return _refuse(error)
+    except ValueError as error:
+        print(f"edge-agent: the status file is damaged: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    if status is None:
+        print("edge-agent: this agent has never run", file=sys.stderr)
+        return EXIT_FAILED
+    print(json.dumps(status, ensure_ascii=False) if arguments.json else _render(status))
+    return 0 if status["running"] else EXIT_FAILED
+
+
+def _render(status: dict[str, Any]) -> str:
+    age_s = (time.time_ns() - status["written_wall_ns"]) / 1e9
+    running = f"running (pid {status['pid']}, {age_s:.0f} s ago)" if status["running"] else "not running"
+    numbers = f"events up to {status['events_seq']}, telemetry up to {status['telemetry_seq']}"
+    lines = [
+        f"{status['agent']}: {running}, {status['software']}, detectors {status['kernel']}",
+        f"{status['points']} points, {status['samples']} samples, {numbers}",
+        f"storage {status['storage_bytes'] / 2**20:.1f} MiB",
+    ]
+    if status["storage_fault"]:
+        lines.append(f"STORAGE: {status['storage_fault']}")
+    if not status["clock"]["synchronised"]:
+        lines.append("clock is not synchronised")
+    for device in status["devices"]:
+        trouble = f", last failure: {device['last_failure']}" if device["last_failure"] else ""
+        counts = f"{device['requests']} requests, {device['failures']} failures"
+        lines.append(f"device {device['device']}: {device['state']}, {counts}{trouble}")
+    for each in status["destinations"]:
+        queued = status["events_seq"] - each["acked_events"]
+        refusal = f", refused: {each['refusal']}" if each["refusal"] else ""
+        lines.append(f"destination {each['name']} ({each['endpoint']}): {each['phase']}, {queued} events owed{refusal}")
+    lines += [
+        f"condition {each['tag']} {each['kind']} level {each['level']} ({each['class']})"
+        for each in status["conditions"]
+    ]
+    return "\n".join(lines)
+
+
+def _refuse(error: Any) -> int:
+    for fault in error.faults:
+        print(fault, file=sys.stderr)
+    count = len(error.faults)
+    print(f"{count} {'error' if count == 1 else 'errors'}; nothing was started", file=sys.stderr)
+    return EXIT_CONFIG
+
+
+def _configure_logging() -> None:
+    import structlog
+
+    renderer: Any = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The way of a sample through the agent, on one screen.
+
+    driver ─► accept ─► engine.judge ─► reporter ─► outbox events     (first, durable, in order)
+                 │                                      └─► uplink ─► aggregator
+                 ├─► live table ─► uplink
+                 └─► reducer ─► outbox telemetry ─► uplink
+
+No I/O here: the stores commit in threads of their own, the uplinks send when told. ``tick`` is the news that time has
+passed, so that delays and staleness run out without a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from contract.batch import SampleBatch
+from contract.quality import SEVERITY_BAD, SEVERITY_MASK
+from edge_agent.detect.engine import Engine, Transition
+from edge_agent.outbox.events import EventStore
+from edge_agent.outbox.reduce import Reducer
+from edge_agent.outbox.telemetry import TelemetryStore
+from edge_agent.reporting import Reporter
+from edge_agent.uplink.live import LiveTable
+
+
+class Pipeline:
+    """Every sample passes ``accept`` once; both methods run in the loop's thread and never wait."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        reporter: Reporter,
+        reducer: Reducer,
+        events: EventStore,
+        telemetry: TelemetryStore,
+        live: LiveTable,
+    ) -> None:
+        self._engine = engine
+        self._reporter = reporter
+        self._reducer = reducer
+        self._events = events
+        self._telemetry = telemetry
+        self._live = live
+        self._quality = engine.quality()
+        self.samples = 0
+        self.transitions = 0
+
+    def accept(self, batch: SampleBatch) -> None:
+        """One reply of a device; a batch holds each point at most once."""
+        transitions = self._engine.judge(batch)
+        if transitions:
+            self._report(transitions)
+        self.samples += len(batch)
+        self._quality = self._engine.quality()
+        self._keep(replace(batch, quality=self._quality[self._engine.rows(batch.point)]))
+        self._flush(transitions)
+
+    def tick(self, time_ns: int, mono_ns: int) -> None:
+        """Time has passed. Points that it turned BAD go into the trend, so that it does not end in a good value."""
+        transitions = self._engine.tick(time_ns, mono_ns)
+        if transitions:
+            self._report(transitions)
+        quality = self._engine.quality()
+        turned = np.flatnonzero((quality != self._quality) & (quality & SEVERITY_MASK >= SEVERITY_BAD))
+        self._quality = quality
+        if len(turned):
+            batch = SampleBatch.zeros(len(turned))
+            batch.point[:], batch.quality[:] = self._engine.points[turned], quality[turned]
+            batch.time_ns[:], batch.mono_ns[:], batch.value[:] = time_ns, mono_ns, np.nan
+            self._keep(batch)
+        self._flush(transitions)
+
+    def _report(self, transitions: Sequence[Transition]) -> None:
+        self.transitions += len(transitions)
+        self._events.append([self._reporter.pending(transition) for transition in transitions])
+
+    def _keep(self, batch: SampleBatch) -> None:
+        self._live.note(batch)
+        kept = self._reducer.keep(batch)
+        if kept.any():
+            self._telemetry.append(batch.select(kept))
+
+    def _flush(self, transitions: Sequence[Transition]) -> None:
+        """A trend never ends before its alarm: the chunk of the source goes out with the event."""
+        for source in {self._reporter.spec(transition).source for transition in transitions}:
+            self._telemetry.flush_source(source)

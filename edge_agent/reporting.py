@@ -1,0 +1,117 @@
+"""From a transition that the kernel saw to an event that is put on record.
+
+Comes from ``pipeline``; goes to ``outbox``. The activation of a condition is named by the number of the event that
+turned it on, and numbers are given in the commit thread, so what is handed over is a function that builds the event
+once its number is known. Times on the event are those of the sample or tick that decided: the same recording gives the
+same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from contract.events import ClockState, ConditionData, Event, EventType, Stamp
+from contract.ids import ActivationId, AgentName, Epoch
+from contract.points import Catalogue, ConditionClass, ConditionKind, PointSpec
+from contract.quality import Quality
+from edge_agent.detect.engine import Transition
+from edge_agent.outbox.events import Pending
+
+DETECTOR: Final = "conditions/1"
+"""Name and version of the rule set in ``detect.kernels.conditions``."""
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class Reporter:
+    """Builds condition events. The functions it returns run in the commit thread, one after the other, in order."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        agent: AgentName,
+        boot_id: str,
+        clock_state: Callable[[], ClockState],
+        standing: Iterable[ConditionData],
+    ) -> None:
+        """``standing``: the conditions that are active already, from the store."""
+        self._specs = catalogue.by_id()
+        self._agent = agent
+        self._boot_id = boot_id
+        self._clock_state = clock_state
+        self._activations = {
+            (each.org.split("/")[0], each.tag, each.kind): (each.activation, each.on_time_ns) for each in standing
+        }
+
+    def spec(self, transition: Transition) -> PointSpec:
+        return self._specs[transition.point]
+
+    def pending(self, transition: Transition) -> Pending:
+        spec = self._specs[transition.point]
+        stamp = Stamp(transition.time_ns, transition.mono_ns, self._boot_id, self._clock_state())
+
+        def build(epoch: Epoch, seq: int) -> tuple[Event, ConditionData]:
+            condition = self._condition(transition, spec, epoch, seq)
+            return Event(_type(transition), spec.org, stamp, condition.to_json()), condition
+
+        return Pending(build)
+
+    def _condition(self, transition: Transition, spec: PointSpec, epoch: Epoch, seq: int) -> ConditionData:
+        key = (spec.organisation, spec.tag, transition.kind)
+        if transition.old_level == 0:
+            self._activations[key] = (ActivationId(self._agent, epoch, seq), transition.time_ns)
+        activation, on_time_ns = self._activations[key]
+        return ConditionData(
+            tag=spec.tag,
+            org=spec.org,
+            kind=transition.kind,
+            condition_class=_class(transition, spec),
+            level=transition.new_level,
+            previous_level=transition.old_level,
+            activation=activation,
+            on_time_ns=on_time_ns,
+            value=transition.value,
+            raw=transition.raw if spec.type.is_integer and transition.value == transition.value else None,
+            unit=spec.unit,
+            quality=transition.quality,
+            setpoint=transition.setpoint,
+            deadband=0.0 if transition.kind is ConditionKind.FAULT else spec.limits.deadband,
+            delay_ns=_delay_ns(transition, spec),
+            detector=DETECTOR,
+            reason=_reason(transition),
+        )
+
+
+def _type(transition: Transition) -> EventType:
+    if transition.new_level == 0:
+        return EventType.CONDITION_OFF
+    return EventType.CONDITION_ON if transition.old_level == 0 else EventType.CONDITION_LEVEL
+
+
+def _class(transition: Transition, spec: PointSpec) -> ConditionClass:
+    return ConditionClass.FAULT if transition.kind is ConditionKind.FAULT else spec.limit_class
+
+
+def _delay_ns(transition: Transition, spec: PointSpec) -> int:
+    """The delay that this change had to sit out."""
+    rising = transition.new_level > transition.old_level
+    if transition.kind is ConditionKind.FAULT:
+        delay_s = spec.fault_on_delay_s if rising else spec.fault_off_delay_s
+    elif not rising:
+        delay_s = spec.limits.off_delay_s
+    else:
+        delay_s = spec.limits.on_delay_2_s if transition.new_level == 2 else spec.limits.on_delay_s
+    return round(delay_s * _NS_PER_S)
+
+
+def _reason(transition: Transition) -> str:
+    """A code; its parameters are the event's own fields."""
+    rising = transition.new_level > transition.old_level
+    match transition.kind:
+        case ConditionKind.FAULT:
+            return f"quality_{Quality(transition.quality).name.lower()}"
+        case ConditionKind.HIGH:
+            return "at_or_above_setpoint" if rising else "below_setpoint"
+        case ConditionKind.LOW:
+            return "at_or_below_setpoint" if rising else "above_setpoint"

@@ -1,0 +1,1 @@
+"""What the gateway knows of itself: ``clock_state`` (is the wall clock to be believed) and ``status`` (the status file)."""

@@ -1,0 +1,42 @@
+"""The status file: what a running agent says of itself, written once a second, read by ``edge-agent status``.
+
+Replaced in one step, so a reader never sees half of it. It holds no secrets and is no record: the events are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+STATUS_FILE: Final = "status.json"
+
+
+def write_status(directory: Path, status: dict[str, Any]) -> None:
+    """Raises OSError when the disk refuses."""
+    draft = directory / f".{STATUS_FILE}.new"
+    draft.write_text(json.dumps(status, indent=1, ensure_ascii=False), encoding="utf-8")
+    draft.replace(directory / STATUS_FILE)
+
+
+def read_status(directory: Path) -> dict[str, Any] | None:
+    """The last status written, with ``running`` added; None where there is none. Raises ValueError if it is no JSON."""
+    try:
+        text = (directory / STATUS_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    status: dict[str, Any] = json.loads(text)
+    status["running"] = not status.get("stopped", False) and _is_agent(int(status["pid"]))
+    return status
+
+
+def _is_agent(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    except PermissionError:
+        return True
+    return b"edge" in command
