@@ -1,3 +1,5 @@
+"""Address texts: what is taken, and in which column each mistake is found."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""A driver against devices that answer, refuse, fall silent, drop, delay and garble."""
+
 from __future__ import annotations
 
 import asyncio
@@ -198,6 +200,7 @@ def test_a_float_that_is_no_number_is_a_broken_sensor(number, new_device, new_dr
         lambda pdu: bytes((4,)) + pdu[1:],
         lambda pdu: b"\x03",
         lambda pdu: b"\x84\x02",
+        lambda pdu: bytes((pdu[0], pdu[1] + 2)) + pdu[2:],
         lambda pdu: b"\x83",
         lambda pdu: b"\x63\x00",
     ],
@@ -208,6 +211,7 @@ def test_a_float_that_is_no_number_is_a_broken_sensor(number, new_device, new_dr
         "other function",
         "nothing",
         "refusal of another function",
+        "wrong count",
         "refusal without reason",
         "unknown",
     ],
@@ -293,11 +297,23 @@ def test_cancelling_ends_the_run_and_closing_ends_the_connection(new_device, new
     asyncio.run(scenario())
 
 
+def test_turns_whose_time_passed_are_left_out_and_counted(new_device, new_driver, new_point, turns):
+    async def scenario():
+        async with new_device() as device:
+            device.delay_s = 0.05
+            driver = new_driver(device.port, new_point(2, "holding:7", poll_s=0.01), timeout_s=5)
+            await turns(driver, 3)
+            assert driver.health().missed_turns >= 4
+
+    asyncio.run(scenario())
+
+
 def test_failures_leave_no_trace_in_the_log(new_device, new_driver, new_point, turns, caplog):
     async def scenario():
         async with new_device() as device:
             device.silent = True
-            await turns(new_driver(device.port, new_point(2, "holding:7")), 3)
+            await turns(new_driver(device.port, new_point(2, "holding:7")), 2)
+        await turns(new_driver(device.port, new_point(2, "holding:7")), 2)
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())

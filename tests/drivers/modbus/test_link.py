@@ -1,3 +1,5 @@
+"""The connection: back-off, pauses, cancellation, and the bounds of its settings."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Plans as properties: complete, within limits, and never more requests than needed."""
+
 from __future__ import annotations
 
 import math

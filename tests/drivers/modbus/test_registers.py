@@ -1,3 +1,5 @@
+"""Block decoding against its plain twin, for all types and orders."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""The timetable as properties: on the grid, nothing lost uncounted, nobody starved."""
+
 from __future__ import annotations
 
 from hypothesis import given
