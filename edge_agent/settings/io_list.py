@@ -1,0 +1,257 @@
+"""``points.csv``, the I/O list that engineers keep in a spreadsheet, becomes points or faults by row and column. Pure.
+
+One row is one measured point; each device's own point is added by ``load``. Columns (* must be there)::
+
+    tag*           name of the point, unique in the list
+    source*        hazard source, or source/unit, under the organisation of agent.toml
+    device*        name of a [[device]]
+    register*      holding | input | coil | discrete
+    address*       as it goes over the wire, from 0
+    bit            0 (least significant) to 15, for a bit inside a register
+    type*          bit uint16 int16 uint32 int32 uint64 int64 float32 float64
+    word_order     ABCD (default) | CDAB | BADC | DCBA
+    scale, offset  value = raw * scale + offset; 1 and 0; integers and bits only
+    unit*          a symbol of contract.units
+    range_low, range_high   of the instrument; empty: not watched
+    ll, l, h, hh   set-points; empty: none
+    deadband       taken off on the way back to normal; 0
+    on_delay_s     of l and h; 0
+    on_delay_2_s   of ll and hh; 0, and 0 only for gases
+    off_delay_s    of all four; 0
+    class          safety (default) | advisory
+    poll_s         0.05 to 3600; 1
+    stale_s        2.5 polls: one missed poll never makes a value stale, two always do
+    fault_on_delay_s, fault_off_delay_s   2 and 0
+    report_deadband   least change worth keeping; 0: any change; off or all: every sample; agent.toml has the default
+    report_max_s   keep one at least this often; 60
+    was            former tag, keeps the history
+    description    text for people
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from contract.errors import Fault
+from contract.points import ConditionClass, Limits, PointSpec, PointType
+from contract.wire.frames import POINTS_PER_AGENT_MAX
+from drivers.base import DriverFactory, PointFault
+from edge_agent.settings import cells, point_rules
+from edge_agent.settings.suggest import did_you_mean, shown
+from edge_agent.settings.table import Layout, Record, read_table
+
+POINTS_FILE: Final = "points.csv"
+REQUIRED: Final = ("tag", "source", "device", "register", "address", "type", "unit")
+COLUMNS: Final = (
+    "tag", "source", "device", "register", "address", "bit", "type", "word_order", "scale", "offset", "unit",
+    "range_low", "range_high", "ll", "l", "h", "hh", "deadband", "on_delay_s", "on_delay_2_s", "off_delay_s", "class",
+    "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "report_deadband", "report_max_s", "was",
+    "description",
+)  # fmt: skip
+POLL_S_MIN: Final = 0.05
+POLL_S_MAX: Final = 3600.0
+DURATION_S_MAX: Final = 86_400.0
+"""Longest delay, stale and report time: one day."""
+STALE_POLLS: Final = 2.5
+DESCRIPTION_LENGTH_MAX: Final = 512
+
+_ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
+_REGISTERS: Final = ("holding", "input", "coil", "discrete")
+_DRIVER_COLUMNS: Final = {"table": "register", "order": "word_order"}
+"""The driver's words for columns that have another name here."""
+_ADDRESS_REMEDY: Final = "Give 0 to 65535, as it goes over the wire: register 40001 of a manual is mostly holding, 0"
+_BIT_REMEDY: Final = "Give 0 (least significant) to 15"
+_DURATION: Final = cells.number(0, DURATION_S_MAX)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What ``agent.toml`` says that rows depend on.
+
+    ``devices`` gives each device's driver, None for one that is not known; None in place of the whole where the devices
+    could not be read at all, so that no row is blamed for that.
+    """
+
+    organisation: str
+    devices: Mapping[str, DriverFactory | None] | None
+    report_deadband: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class IoList:
+    """Points in order of rows, their rows by tag, and the names in the column ``device`` (of faulty rows too)."""
+
+    points: tuple[PointSpec, ...]
+    rows: Mapping[str, int]
+    devices: frozenset[str]
+
+
+def read_io_list(data: bytes, surroundings: Surroundings, faults: list[Fault]) -> IoList:
+    """Read the whole file; what is wrong is added to ``faults`` in order of rows, one fault per cell at most.
+
+    The points mean something only where no fault was added.
+    """
+    records = read_table(data, Layout(POINTS_FILE, COLUMNS, REQUIRED, POINTS_PER_AGENT_MAX), faults)
+    rows: dict[str, int] = {}
+    for record in records:
+        rows.setdefault(record.cells.get("tag", ""), record.row)
+    renamed: dict[str, int] = {}
+    points = []
+    for record in records:
+        row = _Row(record)
+        points.append(_read_point(row, surroundings))
+        _check_names(row, rows, renamed, surroundings)
+        faults.extend(Fault(POINTS_FILE, record.row, *fault) for fault in row.sorted_faults())
+    if not records and not faults:
+        faults.append(Fault(POINTS_FILE, None, None, "there are no points", "Add a row for each point"))
+    return IoList(tuple(points), rows, frozenset(record.cells.get("device", "") for record in records))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A record while it is read; keeps the first fault of each column."""
+
+    record: Record
+    faults: dict[str, PointFault] = field(default_factory=dict)
+
+    def text(self, column: str) -> str:
+        return self.record.cells.get(column, "")
+
+    def read(self, column: str, parse: Callable[[str], T], default: T) -> T:
+        """The value of a cell; ``default`` where it is empty or at fault."""
+        text = self.text(column)
+        try:
+            if text:
+                return parse(text)
+        except cells.CellError as bad:
+            self.add(PointFault(column, bad.message, bad.remedy))
+        else:
+            if column in REQUIRED and column in self.record.cells:
+                self.add(PointFault(column, "the cell is empty", "Fill it: every point needs it"))
+        return default
+
+    def add(self, fault: PointFault) -> None:
+        self.faults.setdefault(fault.column, fault)
+
+    def lacks(self, *columns: str) -> bool:
+        """True where one of the columns has no value to go by."""
+        return any(column in self.faults or not self.text(column) for column in columns)
+
+    def sorted_faults(self) -> Sequence[PointFault]:
+        return sorted(self.faults.values(), key=lambda fault: COLUMNS.index(fault.column))
+
+
+def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
+    """The point of a row, with defaults where cells are at fault; all faults of its cells are in ``row`` then."""
+    poll_s = row.read("poll_s", cells.number(POLL_S_MIN, POLL_S_MAX), 1.0)
+    spec = PointSpec(
+        id=0,
+        tag=row.read("tag", cells.tag, ""),
+        org=row.read("source", cells.org_path(surroundings.organisation), ""),
+        device=row.text("device"),
+        type=PointType(row.read("type", cells.choice(tuple(PointType)), "uint16")),
+        address=_read_address(row),
+        scale=row.read("scale", cells.number(), 1.0),
+        offset=row.read("offset", cells.number(), 0.0),
+        unit=row.read("unit", cells.unit, "1"),
+        range_low=row.read("range_low", cells.number(), math.nan),
+        range_high=row.read("range_high", cells.number(), math.nan),
+        limits=_read_limits(row),
+        limit_class=ConditionClass(row.read("class", cells.choice(("safety", "advisory")), "safety")),
+        poll_s=poll_s,
+        stale_s=row.read("stale_s", _DURATION, min(STALE_POLLS * poll_s, DURATION_S_MAX)),
+        fault_on_delay_s=row.read("fault_on_delay_s", _DURATION, 2.0),
+        fault_off_delay_s=row.read("fault_off_delay_s", _DURATION, 0.0),
+        report_deadband=row.read("report_deadband", cells.report_deadband, surroundings.report_deadband),
+        report_max_s=row.read("report_max_s", cells.number(POLL_S_MIN, DURATION_S_MAX), 60.0),
+        was=row.read("was", _former_tag, None),
+        description=row.read("description", cells.line(DESCRIPTION_LENGTH_MAX), ""),
+    )
+    for fault in point_rules.check(_without_faulty(row, spec)):
+        row.add(fault)
+    _check_word_order(row, spec)
+    _check_device(row, spec, surroundings.devices)
+    return spec
+
+
+def _read_address(row: _Row) -> str:
+    """``table:offset[.bit][/order]`` as the Modbus driver wants it; ABCD is left out, so that it equals an empty cell."""
+    table = row.read("register", cells.choice(_REGISTERS), _REGISTERS[0])
+    offset = row.read("address", cells.whole(65535, _ADDRESS_REMEDY), 0)
+    bit = row.read("bit", cells.whole(15, _BIT_REMEDY), 0)
+    order = row.read("word_order", cells.choice(_ORDERS), "")
+    return (
+        f"{table}:{offset}"
+        + (f".{bit}" if row.text("bit") else "")
+        + (f"/{order}" if order not in {"", "ABCD"} else "")
+    )
+
+
+def _read_limits(row: _Row) -> Limits:
+    ll, low, high, hh = (row.read(name, cells.number(), math.nan) for name in ("ll", "l", "h", "hh"))
+    return Limits(
+        ll, low, high, hh,
+        deadband=row.read("deadband", cells.number(0), 0.0),
+        on_delay_s=row.read("on_delay_s", _DURATION, 0.0),
+        on_delay_2_s=row.read("on_delay_2_s", _DURATION, 0.0),
+        off_delay_s=row.read("off_delay_s", _DURATION, 0.0),
+    )  # fmt: skip
+
+
+def _former_tag(text: str) -> str | None:
+    return cells.tag(text)
+
+
+def _check_device(row: _Row, spec: PointSpec, devices: Mapping[str, DriverFactory | None] | None) -> None:
+    """The device must exist, and its driver must be able to read the point."""
+    row.read("device", cells.line(64), "")
+    if devices is None or row.lacks("device"):
+        return
+    if spec.device not in devices:
+        message = f"there is no device {shown(spec.device)} in agent.toml"
+        row.add(PointFault("device", message, did_you_mean(spec.device, devices)))
+        return
+    driver = devices[spec.device]
+    if driver is None or row.lacks("register", "type"):
+        return
+    for fault in driver.check_point(spec):
+        row.add(fault._replace(column=_DRIVER_COLUMNS.get(fault.column, fault.column)))
+
+
+def _check_word_order(row: _Row, spec: PointSpec) -> None:
+    """A value of one register has no words to put in order; only its two bytes can be swapped."""
+    one_register = spec.type in {PointType.UINT16, PointType.INT16, PointType.BIT}
+    if one_register and row.text("word_order") in {"CDAB", "DCBA"} and not row.lacks("register", "type"):
+        message = f"{row.text('word_order')} reverses words, and a {spec.type} has only one"
+        row.add(PointFault("word_order", message, "Leave it empty, or give BADC where the two bytes are swapped"))
+
+
+def _without_faulty(row: _Row, spec: PointSpec) -> PointSpec:
+    """Without what could not be read, so that no rule judges a default that stands in for a faulty cell."""
+    if row.lacks("type"):
+        spec = replace(spec, type=PointType.FLOAT64)
+    if row.faults.keys() & {"scale", "offset"}:
+        spec = replace(spec, type=PointType.FLOAT64, scale=1.0)
+    if row.faults.keys() & {"poll_s", "stale_s"}:
+        spec = replace(spec, poll_s=1.0, stale_s=STALE_POLLS)
+    return spec
+
+
+def _check_names(row: _Row, rows: Mapping[str, int], renamed: dict[str, int], surroundings: Surroundings) -> None:
+    """Tags, devices and former tags are one name space: each name means one thing in the whole list."""
+    tag, was, number = row.text("tag"), row.text("was"), row.record.row
+    if tag and rows[tag] != number:
+        row.add(PointFault("tag", f"{shown(tag)} is also in row {rows[tag]}", "Give each point a tag of its own"))
+    if tag and surroundings.devices is not None and tag in surroundings.devices:
+        message = f"{shown(tag)} is the name of a device, which has a point of that name"
+        row.add(PointFault("tag", message, "Rename the point or the device"))
+    if was and was in rows:
+        message = f"{shown(was)} is still in use in row {rows[was]}"
+        row.add(PointFault("was", message, "Only a tag that is gone can be taken over"))
+    if was and renamed.setdefault(was, number) != number:
+        message = f"{shown(was)} is taken over by row {renamed[was]} already"
+        row.add(PointFault("was", message, "A history can go on in one point only"))

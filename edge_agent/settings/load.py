@@ -1,0 +1,223 @@
+"""A folder becomes an ``AgentConfig``, or one ConfigError with every fault of every file in it. Touches files only.
+
+``agent.toml`` (``agent_file``), ``points.csv`` (``io_list``) and the key files they name are read here; the result goes to
+the composition root and to the command that checks a folder. Nothing is applied unless all of it is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from contract.errors import ConfigError, Fault
+from contract.ids import AgentName
+from contract.keys import PublicKeys, SecretKeys, parse_public, parse_secret
+from contract.points import PointRole, PointSpec, PointType
+from contract.wire.frames import POINTS_PER_AGENT_MAX
+from edge_agent.settings import model
+from edge_agent.settings.agent_file import (
+    AGENT_FILE,
+    AgentFile,
+    AgentTable,
+    DestinationTable,
+    DeviceEntry,
+    read_agent_file,
+    read_agent_table,
+)
+from edge_agent.settings.io_list import POINTS_FILE, IoList, Surroundings, read_io_list
+from edge_agent.settings.preview import driver_faults
+
+AGENT_FILE_BYTES_MAX: Final = 1024 * 1024
+POINTS_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+"""With this the whole catalogue fits into one frame to the aggregator."""
+KEY_FILE_BYTES_MAX: Final = 64 * 1024
+FAULTS_MAX: Final = 1000
+_UNREADABLE_ORGANISATION: Final = "?"
+"""Stands in for a faulty organisation, so that sources can be checked all the same."""
+_SAMPLE_REMEDY: Final = "Give the folder of an agent; configs/ has samples to copy"
+K = TypeVar("K", PublicKeys, SecretKeys)
+
+
+def load(directory: Path) -> model.AgentConfig:
+    """Read and check a whole folder, offline.
+
+    Raises ConfigError with all faults: first those of ``agent.toml``, then of ``points.csv`` in order of rows, then of key
+    files. Only where these have none are the drivers asked whether they can do what they are told.
+    """
+    faults: list[Fault] = []
+    agent_file = _read_agent_file(directory, faults)
+    io_list = _read_io_list(directory, agent_file, faults)
+    if not any(fault.file == POINTS_FILE for fault in faults):  # a mistyped device is no second fault elsewhere
+        faults += _use_faults(agent_file, io_list)
+    keys = _read_own_keys(directory, agent_file.agent, faults)
+    destinations = [_read_destination(directory, each, faults) for each in agent_file.destinations]
+    _refuse(faults)
+    assert keys is not None
+    config = _assemble(directory, agent_file, io_list, keys, [each for each in destinations if each])
+    _refuse(driver_faults(config))
+    return config
+
+
+def read_identity(directory: Path) -> model.Identity:
+    """The agent's name and where its keys belong, before there are any. Raises ConfigError."""
+    faults: list[Fault] = []
+    data = _read(directory, AGENT_FILE, AGENT_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
+    table = None if data is None else read_agent_table(data, faults)
+    _refuse(faults)
+    assert table is not None
+    return model.Identity(AgentName(table.name), directory / table.key_file)
+
+
+def _refuse(faults: Sequence[Fault]) -> None:
+    if not faults:
+        return
+    more = len(faults) - FAULTS_MAX
+    if more > 0:
+        last = Fault(faults[FAULTS_MAX].file, None, None, f"and {more} faults more", "Mend those above first")
+        raise ConfigError([*faults[:FAULTS_MAX], last])
+    raise ConfigError(faults)
+
+
+def _read(directory: Path, name: str, bytes_max: int, absent_remedy: str, faults: list[Fault]) -> bytes | None:
+    """A file of the folder, whole; None with a fault where it cannot be had."""
+    try:
+        with (directory / name).open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except FileNotFoundError:
+        message = "the file is not there" if directory.is_dir() else f"there is no folder {directory}"
+        faults.append(Fault(name, None, None, message, absent_remedy))
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        faults.append(Fault(name, None, None, f"the file cannot be read ({error})", "See to its name and permissions"))
+        return None
+    if len(data) > bytes_max:
+        faults.append(Fault(name, None, None, f"the file is larger than {bytes_max} bytes", "Is it the right one?"))
+        return None
+    return data
+
+
+def _read_agent_file(directory: Path, faults: list[Fault]) -> AgentFile:
+    data = _read(directory, AGENT_FILE, AGENT_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
+    return AgentFile() if data is None else read_agent_file(data, faults)
+
+
+def _read_io_list(directory: Path, agent_file: AgentFile, faults: list[Fault]) -> IoList | None:
+    data = _read(directory, POINTS_FILE, POINTS_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
+    if data is None:
+        return None
+    agent, telemetry, devices = agent_file.agent, agent_file.telemetry, agent_file.devices
+    surroundings = Surroundings(
+        organisation=agent.organisation if agent else _UNREADABLE_ORGANISATION,
+        devices=None if devices is None else {each.name: each.factory for each in devices if each.name},
+        report_deadband=None if telemetry and telemetry.report == "all" else 0.0,
+    )
+    return read_io_list(data, surroundings, faults)
+
+
+def _use_faults(agent_file: AgentFile, io_list: IoList | None) -> list[Fault]:
+    """What only both files together show: devices without a point, and too many points with the devices' own."""
+    if io_list is None or agent_file.devices is None:
+        return []
+    faults = [
+        Fault(AGENT_FILE, None, f"device.{each.position}.name", f"no row of {POINTS_FILE} reads {each.name}",
+              "Add points for it, or remove the device")
+        for each in agent_file.devices
+        if each.name and each.name not in io_list.devices
+    ]  # fmt: skip
+    if (count := len(io_list.points) + len(agent_file.devices)) > POINTS_PER_AGENT_MAX:
+        message = f"there are {count} points with one for each device, more than {POINTS_PER_AGENT_MAX}"
+        faults.append(Fault(POINTS_FILE, None, None, message, "Share them out among several agents"))
+    return faults
+
+
+def _read_own_keys(directory: Path, agent: AgentTable | None, faults: list[Fault]) -> SecretKeys | None:
+    if agent is None:
+        return None
+    make = f"Run: edge-agent keygen {directory}"
+    keys = _read_keys(directory, agent.key_file, parse_secret, make, faults)
+    if keys is not None and keys.public.name != agent.name:
+        message = f"these are the keys of {keys.public.name}, and this agent is {agent.name}"
+        faults.append(Fault(agent.key_file, None, "name", message, f"Each agent needs keys of its own. {make}"))
+    return keys
+
+
+def _read_destination(directory: Path, table: DestinationTable, faults: list[Fault]) -> model.Destination | None:
+    remedy = "Copy the aggregator's keys/aggregator.pub there"
+    keys = _read_keys(directory, table.server_key_file, parse_public, remedy, faults)
+    if keys is None:
+        return None
+    return model.Destination(table.name, tuple(table.endpoints), keys, table.mandatory)
+
+
+def _read_keys(
+    directory: Path, name: str, parse: Callable[[str, str], K], absent_remedy: str, faults: list[Fault]
+) -> K | None:
+    data = _read(directory, name, KEY_FILE_BYTES_MAX, absent_remedy, faults)
+    if data is None:
+        return None
+    try:
+        return parse(data.decode(), name)
+    except ConfigError as error:
+        faults.extend(error.faults)
+    except (ValueError, RecursionError):  # not UTF-8, or TOML beyond what its reader takes
+        faults.append(Fault(name, None, None, "this is not a key file", absent_remedy))
+    return None
+
+
+def _assemble(
+    directory: Path, file: AgentFile, io_list: IoList | None, keys: SecretKeys, destinations: list[model.Destination]
+) -> model.AgentConfig:
+    """Everything is right by now, so nothing here can fail."""
+    agent, telemetry, outbox, entries = file.agent, file.telemetry, file.outbox, file.devices
+    assert agent and telemetry and outbox and entries and io_list  # noqa: PT018 - each is None only beside a fault
+    own = sorted((_device_point(each, agent.organisation, io_list.points) for each in entries), key=_by_tag)
+    points = (*own, *sorted(io_list.points, key=_by_tag))
+    return model.AgentConfig(
+        directory=directory,
+        name=AgentName(agent.name),
+        organisation=agent.organisation,
+        keys=keys,
+        destinations=tuple(destinations),
+        devices=tuple(model.Device(each.name, each.driver, each.settings) for each in entries if each.settings),
+        points=points,
+        rows=io_list.rows,
+        telemetry=model.Telemetry(telemetry.chunk_s, telemetry.spool_s, telemetry.report),
+        outbox=model.Outbox(directory / outbox.directory, outbox.budget_mb * 1024 * 1024, outbox.keep_acked_h),
+        config_hash=model.config_hash(_meaning(file, destinations), points),
+    )
+
+
+def _by_tag(point: PointSpec) -> str:
+    return point.tag
+
+
+def _device_point(device: DeviceEntry, organisation: str, points: Sequence[PointSpec]) -> PointSpec:
+    """The device's own point: 1 while it answers. It goes stale with the fastest of its points."""
+    fastest = min((point for point in points if point.device == device.name), key=lambda point: point.stale_s)
+    return PointSpec(
+        id=0,
+        tag=device.name,
+        org=organisation,
+        device=device.name,
+        role=PointRole.DEVICE,
+        type=PointType.BIT,
+        unit="state",
+        poll_s=fastest.poll_s,
+        stale_s=fastest.stale_s,
+    )
+
+
+def _meaning(file: AgentFile, destinations: Sequence[model.Destination]) -> dict[str, object]:
+    """Plain data for ``model.config_hash``: keys by content instead of by file name."""
+    rooms = [
+        {
+            "name": each.name,
+            "endpoints": list(each.endpoints),
+            "mandatory": each.mandatory,
+            "curve_public": each.server_keys.curve_public.hex(),
+            "ed25519_public": each.server_keys.ed25519_public.hex(),
+        }
+        for each in destinations
+    ]
+    return {**file.tables(), "destination": sorted(rooms, key=lambda room: str(room["name"]))}

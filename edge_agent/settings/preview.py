@@ -1,0 +1,72 @@
+"""What a configuration would do, told without doing it: drivers are made, asked, and never run.
+
+``load`` refuses a configuration by what they find; the command that checks a folder prints the report.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from contract.clock import SimulatedClock
+from contract.errors import Fault
+from contract.points import ConditionClass, PointRole, PointSpec
+from drivers.base import Driver
+from drivers.catalogue import DRIVERS
+from edge_agent.settings.model import AgentConfig, Device
+
+
+def driver_faults(config: AgentConfig) -> list[Fault]:
+    """What the drivers object to in their devices as a whole, such as a timetable that cannot be kept."""
+    return [fault for device in config.devices for fault in _driver(config, device).check()]
+
+
+def check_report(config: AgentConfig) -> list[str]:
+    """What was understood, a line each: agent, control rooms, devices with the time they take, set-points, storage."""
+    lines = [f"agent {config.name} of {config.organisation}, configuration {config.config_hash[:12]}"]
+    for room in config.destinations:
+        duty = "mandatory" if room.mandatory else "optional"
+        lines.append(f"destination {room.name} ({duty}) at {', '.join(room.endpoints)}, key of {room.server_keys.name}")
+    for device in config.devices:
+        points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
+        lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")
+        lines.extend(f"  {line}" for line in _driver(config, device).plan_report())
+    return [*lines, *_set_points(config.points), _storage(config)]
+
+
+def _driver(config: AgentConfig, device: Device) -> Driver:
+    """A driver that shall never run; its points get passing ids, since the store has given none yet."""
+    points = [replace(point, id=number) for number, point in enumerate(config.points_of(device.name), 1)]
+    return DRIVERS[device.driver].make(device.settings, points, SimulatedClock(), random.Random(0))
+
+
+def _timetable(points: Sequence[PointSpec]) -> str:
+    groups = Counter(point.poll_s for point in points)
+    return ", ".join(f"{count} every {poll_s:g} s" for poll_s, count in sorted(groups.items()))
+
+
+def _set_points(points: Sequence[PointSpec]) -> list[str]:
+    counts = Counter[ConditionClass]()
+    for point in points:
+        limits = point.limits
+        counts[point.limit_class] += sum(not math.isnan(each) for each in (limits.ll, limits.l, limits.h, limits.hh))
+    total = counts.total()
+    silent = sum(1 for point in points if point.role is PointRole.MEASUREMENT and not _has_set_point(point))
+    split = f"{counts[ConditionClass.SAFETY]} safety, {counts[ConditionClass.ADVISORY]} advisory"
+    return [f"set-points: {total} ({split}); {silent} points have none"]
+
+
+def _has_set_point(point: PointSpec) -> bool:
+    limits = point.limits
+    return not all(math.isnan(each) for each in (limits.ll, limits.l, limits.h, limits.hh))
+
+
+def _storage(config: AgentConfig) -> str:
+    every = sum(1 for point in config.points if point.report_deadband is None)
+    kept = f"telemetry: {len(config.points) - every} points by exception, {every} with every sample"
+    outbox = config.outbox
+    megabytes = outbox.budget_bytes // (1024 * 1024)
+    return f"{kept}, chunks of {config.telemetry.chunk_s:g} s; outbox {outbox.directory.name}, {megabytes} MiB"

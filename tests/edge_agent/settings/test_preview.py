@@ -1,0 +1,33 @@
+"""What a folder would do, told without doing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_agent.settings.preview import check_report, driver_faults
+
+
+def test_the_report_tells_what_was_understood(folder: Any) -> None:
+    folder.write_points(
+        {"h": "25", "hh": "50", "poll_s": "0.5"},
+        {"l": "5", "class": "advisory", "poll_s": "0.5"},
+        {"poll_s": "10", "report_deadband": "off"},
+    )
+    config = folder.load()
+    report = check_report(config)
+    assert report[0] == f"agent agent-1 of acme, configuration {config.config_hash[:12]}"
+    assert "destination park (mandatory) at tcp://127.0.0.1:7010, key of park" in report
+    assert "device plc (modbus_tcp): 3 points, 2 every 0.5 s, 1 every 10 s" in report
+    assert "set-points: 3 (2 safety, 1 advisory); 1 points have none" in report
+    assert report[-1] == ("telemetry: 3 points by exception, 1 with every sample, chunks of 60 s; outbox data, 512 MiB")
+
+
+def test_the_driver_predicts_its_time_in_the_report(folder: Any) -> None:
+    report = check_report(folder.load())
+    after = report[report.index("device plc (modbus_tcp): 1 points, 1 every 1 s") + 1]
+    assert after.startswith("  ")
+    assert "ms" in "".join(report)
+
+
+def test_a_sound_configuration_has_no_faults_of_drivers(folder: Any) -> None:
+    assert driver_faults(folder.load()) == []
