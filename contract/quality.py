@@ -24,7 +24,7 @@ class Quality(IntEnum):
 
     BAD = 0x80
     BAD_COMM_FAILURE = 0x81
-    """The device did not answer."""
+    """The device did not answer, or the gateway before it cannot reach it (Modbus exception 0A, 0B)."""
     BAD_SENSOR_FAILURE = 0x82
     """The device answered that its sensor is broken, or with no number at all (NaN, infinity)."""
     BAD_STALE = 0x83
@@ -32,7 +32,7 @@ class Quality(IntEnum):
     BAD_CONFIG = 0x84
     """The device refuses the address (Modbus exception 01, 02 or 03): the configuration is wrong."""
     BAD_DEVICE_FAILURE = 0x85
-    """The device answered with a failure of its own (Modbus exception 04, 05, 06, 0A, 0B)."""
+    """The device answered with a failure of its own (Modbus exception 04, 05, 06)."""
     BAD_NEVER_READ = 0x86
     """Since the agent started nothing has been read yet."""
 

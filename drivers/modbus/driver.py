@@ -28,7 +28,7 @@ from contract.points import PointRole, PointSpec
 from contract.quality import Quality
 from drivers.base import DeviceHealth, DeviceState
 from drivers.modbus.address import examine
-from drivers.modbus.link import Answer, Failure, FailureReason, ModbusLink
+from drivers.modbus.link import Answer, FailureReason, ModbusLink
 from drivers.modbus.planner import Limits, ReadRequest, plan, predicted_us, split
 from drivers.modbus.registers import BlockDecoder, RegisterPoint
 from drivers.modbus.schedule import Timetable
@@ -37,6 +37,10 @@ from drivers.modbus.settings import ModbusTcpSettings
 _ILLEGAL = frozenset({1, 2, 3})
 """Exceptions that say the configuration is wrong: function, address, value."""
 _ILLEGAL_PLACE = frozenset({2, 3})
+_UNIT_SILENT = frozenset({0x0A, 0x0B})
+"""A gateway answered for its unit, which it cannot reach (Modbus application protocol 1.1b3, clause 7): no answer."""
+_NOT_ASKED = frozenset({FailureReason.WAITING, FailureReason.UNREACHABLE})
+"""Failures before the request was on the wire: it is not the one to blame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,11 +162,16 @@ class ModbusDriver:
     async def _step(self, turn: _Turn) -> SampleBatch:
         """Ask the next request of a turn; the rows that follow from what came back."""
         outcome = await self._link.read(turn.pending[0].request)
-        rows = self._answered(turn, outcome) if isinstance(outcome, Answer) else self._unanswered(turn, outcome)
+        answered = isinstance(outcome, Answer) and outcome.exception not in _UNIT_SILENT
+        if isinstance(outcome, Answer) and answered:
+            rows = self._answered(turn, outcome)
+        else:
+            waited = isinstance(outcome, Answer) or outcome.reason not in _NOT_ASKED
+            rows = self._unanswered(turn, postpone=waited)
         if turn.device_told:
             return rows
         turn.device_told = True
-        return SampleBatch.concat([self._device_row(rows, outcome), rows])
+        return SampleBatch.concat([self._device_row(rows, answered=answered), rows])
 
     def _answered(self, turn: _Turn, answer: Answer) -> SampleBatch:
         read = turn.pending.popleft()
@@ -174,23 +183,22 @@ class ModbusDriver:
         quality = Quality.BAD_CONFIG if answer.exception in _ILLEGAL else Quality.BAD_DEVICE_FAILURE
         return read.decoder.failed(quality, answer.time_ns, answer.mono_ns)
 
-    def _unanswered(self, turn: _Turn, failure: Failure) -> SampleBatch:
-        """The connection is gone: the rest of the turn is not asked any more."""
+    def _unanswered(self, turn: _Turn, *, postpone: bool) -> SampleBatch:
+        """The connection is gone, or the unit behind its gateway: the rest of the turn is not asked any more."""
         turn.answered_all = False
-        if failure.reason not in (FailureReason.WAITING, FailureReason.UNREACHABLE):
+        if postpone:
             turn.group.postpone(turn.pending[0])
         time_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
         rows = [read.decoder.failed(Quality.BAD_COMM_FAILURE, time_ns, mono_ns) for read in turn.pending]
         turn.pending.clear()
         return SampleBatch.concat(rows)
 
-    def _device_row(self, rows: SampleBatch, outcome: Answer | Failure) -> SampleBatch:
+    def _device_row(self, rows: SampleBatch, *, answered: bool) -> SampleBatch:
         """The device's own row, stamped as the rows it leads.
 
         The first outcome of a turn decides it: a device that answered has answered, and after a failure nothing else
         is asked.
         """
-        answered = isinstance(outcome, Answer)
         self._state = DeviceState.ANSWERING if answered else DeviceState.SILENT
         row = SampleBatch.zeros(1)
         row.point[0], row.time_ns[0], row.mono_ns[0] = self._own.id, rows.time_ns[0], rows.mono_ns[0]

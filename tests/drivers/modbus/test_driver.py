@@ -164,7 +164,7 @@ def test_one_illegal_register_in_a_merged_block_leaves_the_others_good_from_the_
 @pytest.mark.parametrize(
     ("code", "quality"),
     [(code, Quality.BAD_CONFIG) for code in (1, 2, 3)]
-    + [(code, Quality.BAD_DEVICE_FAILURE) for code in (4, 5, 6, 10, 11, 99)],
+    + [(code, Quality.BAD_DEVICE_FAILURE) for code in (4, 5, 6, 99)],
 )
 def test_an_exception_is_an_answer_and_decides_the_quality(code, quality, new_device, new_driver, new_point, turns):
     async def scenario():
@@ -174,6 +174,23 @@ def test_an_exception_is_an_answer_and_decides_the_quality(code, quality, new_de
             seen = await turns(driver, 2)
             assert [qualities(turn) for turn in seen] == [{DEVICE: GOOD, 2: quality}] * 2
             assert (device.connections, driver.health().failures) == (1, 0)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("code", [0x0A, 0x0B])
+def test_a_gateway_that_cannot_reach_its_unit_is_no_answer(code, new_device, new_driver, new_point, turns):
+    """One silent unit behind a gateway: the device's own point is BAD as well, so one fault is raised, not one a point."""
+
+    async def scenario():
+        async with new_device() as device:
+            device.refusals[7] = code
+            driver = new_driver(device.port, new_point(2, "holding:7"), new_point(3, "holding:900"))
+            bad = Quality.BAD_COMM_FAILURE
+            (turn,) = await turns(driver, 1)
+            assert qualities(turn) == {DEVICE: bad, 2: bad, 3: bad}
+            assert driver.health().last_answer_mono_ns is None
+            assert device.connections == 1
 
     asyncio.run(scenario())
 
