@@ -29,10 +29,11 @@ from edge_agent.acquire.tasks import Acquisition, acquire
 from edge_agent.detect import engine as detect
 from edge_agent.detect.kernels import jit
 from edge_agent.lifecycle import Lifecycle
-from edge_agent.outbox.events import Committed, EventStore
+from edge_agent.outbox.event_store import EventStore
+from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAside
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.reduce import Reducer
-from edge_agent.outbox.telemetry import TelemetryStore
+from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter
 from edge_agent.settings.model import AgentConfig
@@ -86,14 +87,15 @@ class Agent:
         self._started_wall_ns = clock.wall_ns()
         self._stop_reason = ""
         self._stopping = asyncio.Event()
-        self._events = EventStore.open(
-            config.outbox.directory, AgentName(config.name), config.outbox, clock, kernel_boot_id(), ledger
-        )
+        self._setting_aside: asyncio.Task[None] | None = None
+        outbox = _outbox_settings(config)
+        self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
-        self._events.set_origin(software(), config.config_hash, self._catalogue.version)
-        self._telemetry = TelemetryStore.open(
-            config.outbox.directory, self._events, config.outbox, clock, ledger, config.telemetry
-        )
+        self._events.set_origin(
+            software(), config.config_hash, self._catalogue.version, org=config.organisation,
+            clock_state=kernel_clock_state,
+        )  # fmt: skip
+        self._telemetry = TelemetryStore.open(self._directory, self._events, outbox, clock, ledger)
         self._telemetry.set_catalogue(self._catalogue)
         self._lifecycle = Lifecycle(self._events, config.name, config.organisation, config.keys, clock)
         self._drivers = self._make_drivers(self._catalogue)
@@ -180,8 +182,19 @@ class Agent:
     def _listen_to_stores(self) -> None:
         """Commits happen in the stores' threads; their news hop into the loop."""
         loop = asyncio.get_running_loop()
-        self._events.on_commit(lambda committed: loop.call_soon_threadsafe(self._events_committed, committed))
-        self._telemetry.on_commit(lambda _first, last: loop.call_soon_threadsafe(self._telemetry_committed, last))
+
+        def events(committed: list[Committed]) -> None:
+            loop.call_soon_threadsafe(self._events_committed, committed)
+
+        def telemetry(_first: int, last: int) -> None:
+            loop.call_soon_threadsafe(self._telemetry_committed, last)
+
+        def replaced(aside: SetAside) -> None:
+            loop.call_soon_threadsafe(self._store_replaced, aside)
+
+        self._events.on_commit(events)
+        self._events.on_replaced(replaced)
+        self._telemetry.on_commit(telemetry)
 
     def _events_committed(self, committed: list[Committed]) -> None:
         for uplink in self._uplinks:
@@ -194,19 +207,25 @@ class Agent:
     def _record_start(self) -> None:
         self._lifecycle.start(unclean_stop=self._events.unclean_stop, points=len(self._catalogue))
         if self._events.replaced is not None:
-            self._lifecycle.store_replaced(self._events.replaced)
+            self._lifecycle.store_replaced(self._events.replaced, ())
         for condition in self._orphans:
             self._lifecycle.close_condition(condition)
         self._lifecycle.checkpoint()
 
     def _forked(self, fork: session.Forked) -> None:
         """Our numbers belong to somebody else's history: begin a new one. The old files are kept beside it."""
-        old_epoch = self._events.epoch
-        self._events.set_aside("fork")
-        self._telemetry.set_aside("fork")
-        self._events.set_origin(software(), self._config.config_hash, self._catalogue.version)
+        if self._setting_aside is None or self._setting_aside.done():
+            self._setting_aside = asyncio.create_task(self._begin_new_epoch(fork), name="fork")
+
+    async def _begin_new_epoch(self, fork: session.Forked) -> None:
+        former = await self._events.set_aside("fork")
+        self._lifecycle.forked(fork, former.former_epoch)
+
+    def _store_replaced(self, aside: SetAside) -> None:
+        """Another epoch has begun, after a fork or because a file turned out to be corrupt."""
+        self._log.error("store_set_aside", reason=aside.reason, kept_as=aside.kept_as, epoch=self._events.epoch)
         self._lifecycle.start(unclean_stop=False, points=len(self._catalogue))
-        self._lifecycle.forked(fork, old_epoch)
+        self._lifecycle.store_replaced(aside.reason, aside.kept_as)
         for uplink in self._uplinks:
             uplink.epoch_changed()
 
@@ -300,7 +319,7 @@ class Agent:
             "events_seq": self._events.head().seq,
             "telemetry_seq": self._telemetry.head().seq,
             "storage_bytes": self._events.bytes_used(),
-            "storage_fault": self._events.fault or self._telemetry.fault,
+            "storage": {"events": asdict(self._events.health()), "telemetry": asdict(self._telemetry.health())},
             "conditions": [each.to_json() for each in conditions],
             "conditions_as_of_seq": as_of_seq,
             "devices": [_plain(driver.health()) for driver in self._drivers],
@@ -313,6 +332,16 @@ class Agent:
                 for uplink in self._uplinks
             ],
         }  # fmt: skip
+
+
+def _outbox_settings(config: AgentConfig) -> OutboxSettings:
+    return OutboxSettings(
+        budget_bytes=config.outbox.budget_bytes,
+        keep_acked_h=config.outbox.keep_acked_h,
+        destinations=tuple(Destination(each.name, each.mandatory) for each in config.destinations),
+        chunk_s=config.telemetry.chunk_s,
+        spool_s=config.telemetry.spool_s,
+    )
 
 
 def _plain(health: object) -> dict[str, Any]:

@@ -65,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     keygen = _command(commands, "keygen", _keygen, "make this gateway's keys (keys/agent.key and keys/agent.pub)")
-    keygen.add_argument("--name", help="name of the agent; default: the one in agent.toml")
     keygen.add_argument(
         "--replace", action="store_true", help="replace keys that exist; the control room must admit the new ones"
     )
@@ -85,7 +84,8 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
 def _check(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError
     from edge_agent.detect.kernels import jit
-    from edge_agent.settings.load import check_report, load
+    from edge_agent.settings.load import load
+    from edge_agent.settings.preview import check_report
 
     try:
         config = load(arguments.directory)
@@ -122,47 +122,37 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _keygen(arguments: argparse.Namespace) -> int:
-    from contract.ids import is_name
+    from contract.errors import ConfigError
     from contract.keys import format_public, format_secret, generate
+    from edge_agent.settings.load import read_identity
 
-    name = arguments.name or _name_in_config(arguments.directory)
-    if name is None or not is_name(name):
-        print("edge-agent: give --name NAME, or write agent.toml with [agent] name first", file=sys.stderr)
-        return EXIT_CONFIG
-    directory = arguments.directory / "keys"
-    secret, public = directory / "agent.key", directory / "agent.pub"
+    try:
+        identity = read_identity(arguments.directory)
+    except ConfigError as error:
+        return _refuse(error)
+    secret, public = identity.key_file, identity.key_file.with_suffix(".pub")
     if secret.exists() and not arguments.replace:
         print(f"edge-agent: {secret} exists; --replace makes new keys and the old ones are gone", file=sys.stderr)
         return EXIT_FAILED
-    keys = generate(name)
-    directory.mkdir(parents=True, exist_ok=True)
+    keys = generate(identity.name)
+    secret.parent.mkdir(parents=True, exist_ok=True)
     secret.unlink(missing_ok=True)
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(format_secret(keys))
     public.write_text(format_public(keys.public), encoding="ascii")
     print(f"made {secret} (secret, stays here) and {public}")
-    print(f"at the aggregator: aggregator agents add {name} {public.name} --dir AGGREGATOR_DIR")
+    print(f"at the aggregator: aggregator agents add {identity.name} {public.name} --dir AGGREGATOR_DIR")
     return 0
-
-
-def _name_in_config(directory: Path) -> str | None:
-    import tomllib
-
-    try:
-        name = tomllib.loads((directory / "agent.toml").read_text(encoding="utf-8")).get("agent", {}).get("name")
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return None
-    return name if isinstance(name, str) else None
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError
-    from edge_agent.settings.load import outbox_directory
+    from edge_agent.settings.load import read_outbox_directory
     from edge_agent.station.status import read_status
 
     try:
-        status = read_status(outbox_directory(arguments.directory))
+        status = read_status(read_outbox_directory(arguments.directory))
     except ConfigError as error:
         return _refuse(error)
     except ValueError as error:
@@ -184,8 +174,9 @@ def _render(status: dict[str, Any]) -> str:
         f"{status['points']} points, {status['samples']} samples, {numbers}",
         f"storage {status['storage_bytes'] / 2**20:.1f} MiB",
     ]
-    if status["storage_fault"]:
-        lines.append(f"STORAGE: {status['storage_fault']}")
+    for lane, health in status["storage"].items():
+        if health["failing"] or health["dropped"]:
+            lines.append(f"STORAGE of {lane}: {health['failing']}; {health['waiting']} wait, {health['dropped']} lost")
     if not status["clock"]["synchronised"]:
         lines.append("clock is not synchronised")
     for device in status["devices"]:

@@ -6,6 +6,7 @@ Built like condition events, in the commit thread once their number is known; us
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,7 +15,8 @@ from contract.events import ConditionData, Event, EventType, Json, Stamp
 from contract.ids import Epoch
 from contract.keys import SecretKeys
 from contract.wire.session import Forked
-from edge_agent.outbox.events import EventStore, Pending
+from edge_agent.outbox.event_store import EventStore
+from edge_agent.outbox.rows import Pending
 from edge_agent.station.clock_state import kernel_clock_state
 
 CHECKPOINT_WORDS: Final = "parksentry checkpoint 1"
@@ -71,8 +73,9 @@ class Lifecycle:
         """A correction on record: by how much the wall clock moved against the monotonic one of this boot."""
         self.record(EventType.CLOCK_STEP, {"step_ns": str(step_ns)})
 
-    def store_replaced(self, why: str) -> None:
-        self.record(EventType.STORE_REPLACED, {"reason": "corrupt", "detail": why[:512]})
+    def store_replaced(self, why: str, kept_as: Sequence[str]) -> None:
+        """The store was set aside; its files are kept under these names."""
+        self.record(EventType.STORE_REPLACED, {"reason": why[:512], "kept_as": list(kept_as)})
 
     def forked(self, fork: Forked, old_epoch: Epoch) -> None:
         self.record(

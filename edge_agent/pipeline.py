@@ -19,9 +19,9 @@ import numpy as np
 from contract.batch import SampleBatch
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK
 from edge_agent.detect.engine import Engine, Transition
-from edge_agent.outbox.events import EventStore
+from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.reduce import Reducer
-from edge_agent.outbox.telemetry import TelemetryStore
+from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.reporting import Reporter
 from edge_agent.uplink.live import LiveTable
 

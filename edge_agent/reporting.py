@@ -16,7 +16,7 @@ from contract.ids import ActivationId, AgentName, Epoch
 from contract.points import Catalogue, ConditionClass, ConditionKind, PointSpec
 from contract.quality import Quality
 from edge_agent.detect.engine import Transition
-from edge_agent.outbox.events import Pending
+from edge_agent.outbox.rows import Pending
 
 DETECTOR: Final = "conditions/1"
 """Name and version of the rule set in ``detect.kernels.conditions``."""

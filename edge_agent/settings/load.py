@@ -69,6 +69,15 @@ def read_identity(directory: Path) -> model.Identity:
     return model.Identity(AgentName(table.name), directory / table.key_file)
 
 
+def read_outbox_directory(directory: Path) -> Path:
+    """Where the agent keeps its data, whatever the rest of the folder is like. Raises ConfigError."""
+    faults: list[Fault] = []
+    outbox = _read_agent_file(directory, faults).outbox
+    if outbox is None:
+        raise ConfigError(faults)
+    return directory / outbox.directory
+
+
 def _refuse(faults: Sequence[Fault]) -> None:
     if not faults:
         return

@@ -24,8 +24,9 @@ from contract.keys import SecretKeys
 from contract.wire import frames, session
 from contract.wire.codec import FRAME_BYTES_MAX, decode, encode
 from contract.wire.session import AgentPhase, AgentSession
-from edge_agent.outbox.events import Committed, EventStore
-from edge_agent.outbox.telemetry import TelemetryStore
+from edge_agent.outbox.event_store import EventStore
+from edge_agent.outbox.rows import Committed
+from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.uplink.live import LiveTable
 
 TICK_NS: Final = 100 * NS_PER_MS
