@@ -58,6 +58,7 @@ DURATION_S_MAX: Final = 86_400.0
 STALE_POLLS: Final = 2.5
 DESCRIPTION_LENGTH_MAX: Final = 512
 
+_POSITIONS: Final = {column: position for position, column in enumerate(COLUMNS)}
 _ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
 _REGISTERS: Final = ("holding", "input", "coil", "discrete")
 _DRIVER_COLUMNS: Final = {"table": "register", "order": "word_order"}
@@ -142,7 +143,8 @@ class _Row:
         return any(column in self.faults or not self.text(column) for column in columns)
 
     def sorted_faults(self) -> Sequence[PointFault]:
-        return sorted(self.faults.values(), key=lambda fault: COLUMNS.index(fault.column))
+        """In order of columns; what a driver objects to beyond them comes last."""
+        return sorted(self.faults.values(), key=lambda fault: _POSITIONS.get(fault.column, len(COLUMNS)))
 
 
 def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
@@ -232,8 +234,6 @@ def _check_word_order(row: _Row, spec: PointSpec) -> None:
 
 def _without_faulty(row: _Row, spec: PointSpec) -> PointSpec:
     """Without what could not be read, so that no rule judges a default that stands in for a faulty cell."""
-    if row.lacks("type"):
-        spec = replace(spec, type=PointType.FLOAT64)
     if row.faults.keys() & {"scale", "offset"}:
         spec = replace(spec, type=PointType.FLOAT64, scale=1.0)
     if row.faults.keys() & {"poll_s", "stale_s"}:

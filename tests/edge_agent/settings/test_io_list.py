@@ -84,6 +84,7 @@ MISTAKES = [
     ({"word_order": "DCBA", "type": "int16"}, "word_order", "has only one", "BADC"),
     ({"word_order": "CDAB", "type": "bit", "bit": "0"}, "word_order", "has only one", "BADC"),
     ({**BIT, "scale": "0", "h": "0.5"}, "scale", "every value the same", "step"),
+    ({**BIT, "word_order": "BADC"}, "word_order", "no order of bytes", "empty"),
     ({"scale": "0"}, "scale", "every value the same", "step"),
     ({"scale": "2", "type": "float32"}, "scale", "not scaled", "empty"),
     ({"scale": "1,5"}, "scale", "decimal comma", "'1.5'"),
@@ -207,6 +208,12 @@ def test_a_history_goes_on_in_one_point_only(folder: Any) -> None:
 def test_a_report_deadband_can_be_switched_off(folder: Any, word: str) -> None:
     folder.write_points({"report_deadband": word}, {})
     assert [point.report_deadband for point in folder.load().points[1:]] == [None, 0.0]
+
+
+def test_a_list_without_points_is_a_fault(folder: Any) -> None:
+    folder.write_points()
+    [fault] = folder.faults()
+    assert (fault.file, fault.row, fault.message) == ("points.csv", None, "there are no points")
 
 
 def test_the_order_abcd_equals_an_empty_cell(folder: Any) -> None:

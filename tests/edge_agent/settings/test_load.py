@@ -6,6 +6,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ConfigError
-from contract.ids import is_tag
+from contract.ids import Epoch, is_tag
 from contract.keys import format_public, format_secret, generate
-from contract.points import ConditionClass, PointRole, PointType
+from contract.points import Catalogue, ConditionClass, PointRole, PointType
+from contract.wire.codec import decode, encode
+from contract.wire.frames import CatalogueFrame
 from edge_agent.settings import load as load_module
 from edge_agent.settings.io_list import COLUMNS
 from edge_agent.settings.load import load, read_identity
@@ -146,6 +149,12 @@ def test_a_spoilt_key_file_is_a_fault(folder: Any, junk: bytes) -> None:
     assert {fault.file for fault in folder.faults()} == {"keys/agent.key"}
 
 
+def test_a_key_files_name_that_no_disk_takes_is_a_fault(folder: Any) -> None:
+    folder.spoil_toml('"acme"', '"acme"\nkey_file = "a\\u0000b"')
+    [fault] = folder.faults()
+    assert "cannot be read" in fault.message
+
+
 def test_keys_of_another_agent_are_refused(folder: Any) -> None:
     (folder.path / "keys/agent.key").write_text(format_secret(generate("agent-2")))
     [fault] = folder.faults()
@@ -231,6 +240,21 @@ def test_the_name_can_be_had_before_there_are_keys(folder: Any) -> None:
     folder.spoil_toml('"agent-1"', '"agent 1"')
     with pytest.raises(ConfigError, match=r"agent\.name"):
         read_identity(folder.path)
+
+
+def test_the_longest_that_is_accepted_can_be_sent(folder: Any) -> None:
+    """The wire has bounds of its own; what is inside those of the list must be inside them too."""
+    folder.spoil_toml('"acme"', f'"{"企" * 64}"')
+    folder.write_points(
+        {"tag": "储" * 64, "source": f"{'罐' * 64}/{'区' * 64}", "was": "旧" * 64, "description": "述" * 512,
+         "address": "65532", "type": "int64", "word_order": "DCBA", "scale": "1e300", "offset": "-1e300",
+         "stale_s": "86400", "poll_s": "3600", "off_delay_s": "86400", "report_deadband": "off"}
+    )  # fmt: skip
+    points = tuple(replace(point, id=number) for number, point in enumerate(folder.load().points))
+    frame = CatalogueFrame(Epoch("0" * 32), Catalogue(1, points))
+    received = decode(encode(frame))
+    assert isinstance(received, CatalogueFrame)
+    assert repr(received.catalogue.points) == repr(points)  # by text: NaN equals NaN there
 
 
 # --- the hash -----------------------------------------------------------------------------------------------------------
