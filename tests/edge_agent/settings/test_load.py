@@ -22,7 +22,7 @@ from contract.wire.codec import decode, encode
 from contract.wire.frames import CatalogueFrame
 from edge_agent.settings import load as load_module
 from edge_agent.settings.io_list import COLUMNS
-from edge_agent.settings.load import load, read_identity
+from edge_agent.settings.load import load, read_identity, read_outbox_directory
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 SAMPLES = sorted(path.parent for path in CONFIGS.rglob("agent.toml"))
@@ -255,6 +255,16 @@ def test_the_longest_that_is_accepted_can_be_sent(folder: Any) -> None:
     received = decode(encode(frame))
     assert isinstance(received, CatalogueFrame)
     assert repr(received.catalogue.points) == repr(points)  # by text: NaN equals NaN there
+
+
+def test_the_data_is_found_whatever_the_rest_of_the_folder_is_like(folder: Any) -> None:
+    shutil.rmtree(folder.path / "keys")
+    folder.write_csv("nonsense")
+    folder.spoil_toml('"agent-1"', '"agent 1"')
+    assert read_outbox_directory(folder.path) == folder.path / "data"
+    folder.spoil_toml("[[device]]", '[outbox]\ndirectory = ""\n[[device]]')
+    with pytest.raises(ConfigError, match=r"outbox\.directory"):
+        read_outbox_directory(folder.path)
 
 
 # --- the hash -----------------------------------------------------------------------------------------------------------
