@@ -115,7 +115,7 @@ def _parse(text: str, file: str, fields: tuple[str, ...]) -> dict[str, str]:
     remedy = "Make a new pair with keygen, or restore the file"
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is an integer beyond its limit
         raise ConfigError([Fault(file, None, None, f"not a key file ({error})", remedy)]) from error
     faults = []
     if table.get("version") != KEY_FILE_VERSION:

@@ -48,6 +48,8 @@ def test_no_secret_appears_in_a_repr() -> None:
         ('version = 1\nname = "a b"', "name"),
         ('version = 1\nname = "a"\ncurve_public = "12"', "curve_public"),
         ("no toml at all", None),
+        ("a = " + "[" * 5000, None),
+        ("a = 1" + "0" * 5000, None),
     ],
 )
 def test_a_damaged_file_is_named_with_the_field(text: str, column: str | None) -> None:
