@@ -1,26 +1,44 @@
-"""The console script ``hil-rig``."""
+"""The console script ``hil-rig``.
+
+Exit status: 0 done and passed, 1 something failed, 2 the command line or a configuration is wrong.
+"""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from contract.errors import ConfigError
 from hil_tests.rig.commands import USAGES, CommandError
-from hil_tests.rig.rig import Rig, RigError
-from hil_tests.rig.site import load_site
 
-_ABOUT = """\
-Plays the devices of a site on real sockets, makes them misbehave on command, and checks what must follow.
+if TYPE_CHECKING:
+    from hil_tests.rig.rig import Rig
+
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 2
+EXIT_INTERRUPTED: Final = 130
+MISSING_EXTRA: Final = "hil-rig needs more packages ({name} is missing). Install them: pip install 'parksentry[rig]'"
+DEMO_SECONDS_MIN: Final = 20.0
+
+_ABOUT: Final = """\
+Plays the devices of a site on real sockets, makes them misbehave on command, and checks what must follow at the
+control room.
 """
 
-_SERVE = """\
+_EXAMPLES: Final = """\
+examples:
+  hil-rig demo                                 the whole system on this machine, until Ctrl-C
+  hil-rig serve configs/demo                   the devices alone; type `chlorine-plc step AT-103 2.5`
+  hil-rig run hil_tests/scenarios              every scenario of a folder, pass or fail
+
+`hil-rig ACTION --help` tells more of each.
+"""
+
+_SERVE: Final = """\
 Start every device of a site as a Modbus TCP server, print where each listens, and obey what is typed.
 A line is the device's name and a command:
 
@@ -33,51 +51,203 @@ examples:
   hil-rig serve configs/demo                   a folder with a site.toml in it
   hil-rig serve my-site.toml --dir /tmp/rig    keep the ledgers and logs there
 
-  chlorine step gas1 3.5          gas1 shows 3.5 from now on
-  chlorine step gas1 3.5 20       ... and takes 20 s to get there
-  chlorine release gas1           back to its signal
-  chlorine stop_answering         connections stay, requests are left unanswered
-  chlorine exception 12 2         requests over address 12 get exception 02
+  chlorine-plc step AT-103 2.5       AT-103 shows 2.5 from now on
+  chlorine-plc step AT-103 2.5 20    ... and takes 20 s to get there
+  chlorine-plc release AT-103        back to its signal
+  chlorine-plc stop_answering        connections stay, requests are left unanswered
+  chlorine-plc exception 12 2        requests over address 12 get exception 02
+"""
+
+_RUN: Final = """\
+Run scenarios on the real programs: devices, agents and an aggregator of their own for each. A scenario is a TOML file:
+
+  title = "Gas at a detector reaches the control room"
+  site = "../../configs/demo"                          folders beside the scenario, or absolute
+  agents = ["../../configs/demo/chlorine-store"]
+
+  [[at]]                        t_s counts from the moment at which all runs
+  t_s = 3
+  name = "leak"
+  device = "chlorine-plc"       or program = "aggregator" | an agent's name, command = "kill" | "stop" | "start"
+  command = "step AT-103 2.5"
+
+  [[expect]]                    at least one event (or exactly `times`) that fits every key given
+  after = "leak"                default: "start"
+  within_s = 5                  until the aggregator's commit
+  type = "condition_on"
+  kind = "high"                 also: tag, level, agent, class
+  tag = "AT-103"
+
+  [[forbid]]                    the same keys; no such event
+  after = "leak"
+  within_s = 5
+  type = "condition_off"
+  tag = "AT-103"
+
+Besides, nothing that an agent committed may be lost, doubled or out of order at the aggregator.
+Exit status 1 when anything fails.
+"""
+
+_DEMO: Final = """\
+Two hazard sources with their devices, an agent for each, and an aggregator, all on 127.0.0.1 in a folder of their own.
+Shows each event as the aggregator commits it. After 10 s chlorine leaks at one detector.
+
+At the end a report is printed and written as JSON: latency_ms is from the change of a marker register in a device to
+the aggregator's commit, software_latency_ms from the first reply that carried it; lost, duplicated and out_of_order
+compare ledgers that both ends sync beside each commit.
+Exit status 1 unless a gas condition came within 15 s of the leak and these three are 0.
 """
 
 
-def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Parse, run, and exit: 0 done, 1 something failed, 2 the command line or a configuration is wrong."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
     args = _parser().parse_args(argv)
     try:
-        status: int = args.run(args)
-    except ConfigError as error:
-        print(f"{len(error.faults)} fault(s):\n{error}", file=sys.stderr)
-        status = 2
-    except RigError as error:
-        print(error, file=sys.stderr)
-        status = 1
+        with _ended_by_sigterm():
+            return int(args.action(args))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in {"contract", "drivers", "edge_agent", "aggregator", "hil_tests"}:
+            raise
+        print(MISSING_EXTRA.format(name=error.name), file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
-        status = 130
-    sys.exit(status)
+        return EXIT_INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hil-rig", description=_ABOUT)
+    parser = argparse.ArgumentParser(
+        prog="hil-rig", description=_ABOUT, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    serve = actions.add_parser(
-        "serve", help="play a site and obey typed commands", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=_SERVE.format(commands="\n  ".join(USAGES)),
-    )  # fmt: skip
+
+    serve = _action(actions, "serve", _serve, "play a site's devices and obey typed commands", _SERVE)
+    serve.description = _SERVE.format(commands="\n  ".join(USAGES))
     serve.add_argument("site", type=Path, metavar="SITE", help="a site.toml, or a folder that holds one")
-    serve.add_argument("--dir", type=Path, help="where ledgers and logs go (default: a folder that goes at the end)")
-    serve.set_defaults(run=_serve)
+
+    run = _action(actions, "run", _run, "run scenarios, pass or fail", _RUN)
+    run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario.toml, or a folder of them")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there as well")
+
+    demo = _action(actions, "demo", _demo, "the whole system on this machine, with a gas leak", _DEMO)
+    demo.add_argument("--seconds", type=_demo_seconds, help="end after that long (at least 20); default: at Ctrl-C")
+    demo.add_argument("--report", type=Path, default=Path("demo-report.json"), metavar="FILE",
+                      help="where the report goes (default: %(default)s)")  # fmt: skip
+    for each in (serve, run, demo):
+        each.add_argument("--dir", type=Path, help="keep folders, logs and ledgers there (default: removed at the end)")
     return parser
 
 
+def _action(
+    actions: Any, name: str, function: Callable[[argparse.Namespace], int], help_text: str, description: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=help_text, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(action=lambda args: _guarded(function, args))
+    return parser
+
+
+def _demo_seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= DEMO_SECONDS_MIN:
+        raise argparse.ArgumentTypeError(f"at least {DEMO_SECONDS_MIN:.0f}, for the leak to be seen")
+    return seconds
+
+
+def _guarded(function: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """What went wrong, in words and as an exit status."""
+    from contract.errors import ConfigError
+    from hil_tests.processes import ProgramError
+    from hil_tests.rig.rig import RigError
+
+    try:
+        return function(args)
+    except ConfigError as error:
+        print(f"{len(error.faults)} fault(s):\n{error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except (RigError, ProgramError, OSError) as error:
+        print(f"hil-rig: {error}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """The default action would end this process at once, and leave the programs that it started."""
+
+    def end(_number: int, _frame: object) -> None:
+        sys.exit(EXIT_FAILED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _work_dir(asked: Path | None) -> Iterator[Path]:
+    import tempfile
+
+    if asked is not None:
+        yield asked
+        return
+    with tempfile.TemporaryDirectory(prefix="hil-rig-") as own:
+        yield Path(own)
+
+
 def _serve(args: argparse.Namespace) -> int:
-    # The default action would end this process without a word to the devices.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    from hil_tests.rig.rig import Rig
+    from hil_tests.rig.site import load_site
+
     site = load_site(args.site)
-    with tempfile.TemporaryDirectory(prefix="hil-rig-") as own, Rig(site, args.dir or Path(own)) as rig:
+    with _work_dir(args.dir) as work_dir, Rig(site, work_dir) as rig:
         print("\n".join(_where(rig)), flush=True)
         obey_lines(rig, sys.stdin)
     return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    import json
+
+    from hil_tests.runner import run_scenario, table
+    from hil_tests.scenario import load_scenarios
+
+    outcomes = []
+    with _work_dir(args.dir) as work_dir:
+        for scenario in load_scenarios(args.scenario):
+            outcomes.append(run_scenario(scenario, _fresh(work_dir / scenario.name), _say))
+            _say("\n".join(table(outcomes[-1:])))
+    passed = all(each.passed for each in outcomes)
+    if args.json is not None:
+        content = {"passed": passed, "scenarios": [each.to_json() for each in outcomes]}
+        args.json.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _say(f"{sum(each.passed for each in outcomes)} of {len(outcomes)} scenario(s) passed")
+    return 0 if passed else EXIT_FAILED
+
+
+def _demo(args: argparse.Namespace) -> int:
+    import json
+
+    from hil_tests.demo import run_demo
+    from hil_tests.report import build_report, passed, report_lines
+
+    with _work_dir(args.dir) as work_dir:
+        run = run_demo(_fresh(work_dir / "demo"), args.seconds, _say)
+    report = build_report(run)
+    args.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _say("\n".join(report_lines(report)))
+    _say(f"{'PASS' if passed(run) else 'FAIL'}; report written to {args.report}")
+    return 0 if passed(run) else EXIT_FAILED
+
+
+def _fresh(folder: Path) -> Path:
+    """Raises FileExistsError: an old run's ledgers would be compared with the new one's."""
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def obey_lines(rig: Rig, lines: Iterable[str]) -> None:
@@ -104,6 +274,8 @@ def _obey(rig: Rig, words: list[str]) -> list[str]:
 
 
 def _told(rig: Rig, device: str, verb: str = "", *args: str) -> str:
+    from hil_tests.rig.rig import RigError
+
     if device not in rig.ports:
         return f"no device {device!r}; there are: {', '.join(rig.ports)}"
     if not verb:
@@ -123,4 +295,4 @@ def _where(rig: Rig) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,6 @@ import asyncio
 import json
 import logging
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -29,6 +28,7 @@ from contract.errors import ConfigError
 from hil_tests.rig.commands import CommandError, Disconnect, Listen, Quit, parse_command
 from hil_tests.rig.ledger import LedgerWriter
 from hil_tests.rig.playback import Playback, Refusal, Silence, Values
+from hil_tests.rig.ports import reserve
 from hil_tests.rig.registers import Table
 from hil_tests.rig.site import Device
 
@@ -126,7 +126,7 @@ class ModbusDevice:
         self._ledger = LedgerWriter(assignment.ledger)
         self._context = PlayedContext(self._playback, self._ledger)
         self._host = device.host
-        self._reserved = _reserve(device.host, device.port)
+        self._reserved = reserve(device.host, device.port)
         self._server: ModbusTcpServer | None = None
 
     @property
@@ -172,19 +172,6 @@ class ModbusDevice:
         while (next_ns := self._playback.next_marker_ns()) is not None:
             await asyncio.sleep(max(0, next_ns - time.monotonic_ns()) / NS_PER_S)
             self._context.note_markers(time.monotonic_ns())
-
-
-def _reserve(host: str, port: int) -> socket.socket:
-    """A socket that holds the port without listening: on Linux others may listen beside it (both with SO_REUSEADDR),
-    connections are refused while none does, and the system hands the port out to nobody. Raises OSError."""
-    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        reserved.bind((host, port))
-    except OSError as error:
-        reserved.close()
-        raise OSError(f"cannot take {host}:{port}: {error.strerror}") from error
-    return reserved
 
 
 async def serve(commands_in: asyncio.StreamReader) -> int:

@@ -42,17 +42,28 @@ def test_serve_prints_where_devices_listen_and_obeys_what_is_typed(tmp_path: Pat
 
 def test_a_wrong_site_is_told_fault_by_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "site.toml").write_text(SITE.replace("float32", "float16").replace("holding", "lamp"))
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(["serve", str(tmp_path)])
-    assert exit_.value.code == 2
+    assert cli.main(["serve", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said.startswith("2 fault(s):")
     assert "device.1.register.1.type" in said
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"]])
+def test_an_old_runs_folder_is_not_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "demo").mkdir()
+    assert cli.main(["demo", "--dir", str(tmp_path)]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_a_demo_too_short_for_its_leak_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["demo", "--seconds", "5"])
+    assert exit_.value.code == 2
+    assert "at least 20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["run"], ["demo"]])
 def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        cli.main(arguments)
+        cli.main([*arguments, "--help"])
     assert exit_.value.code == 0
-    assert "serve" in capsys.readouterr().out
+    assert len(capsys.readouterr().out.splitlines()) > 10

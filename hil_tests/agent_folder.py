@@ -1,0 +1,97 @@
+"""A copy of an agent's folder, set up for the ports of one run.
+
+The samples in ``configs/`` name fixed ports, so that they can be tried by hand; a run takes free ones, and its own
+copies name those. Reads ``agent.toml`` and ``points.csv``; writes ``agent.toml``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from contract.errors import ConfigError, Fault
+from hil_tests.latency import Marker
+from hil_tests.rig.registers import Table
+from hil_tests.rig.signals import Counter
+from hil_tests.rig.site import Site
+
+AGENT_FILE = "agent.toml"
+POINTS_FILE = "points.csv"
+SERVER_KEY_FILE = "keys/aggregator.pub"
+
+
+def read_agent_file(folder: Path) -> dict[str, Any]:
+    """Raises ConfigError when there is no such file or it is no TOML; what it says is the agent's matter."""
+    try:
+        return tomllib.loads((folder / AGENT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        remedy = f"Give an agent's folder, with {AGENT_FILE} and {POINTS_FILE}."
+        raise ConfigError([Fault(str(folder / AGENT_FILE), None, None, f"cannot be read ({error})", remedy)]) from error
+
+
+def agent_name(folder: Path) -> str:
+    """Raises ConfigError where the file gives none."""
+    name = read_agent_file(folder).get("agent", {}).get("name")
+    if not isinstance(name, str) or not name:
+        raise ConfigError([Fault(AGENT_FILE, None, "agent.name", "is missing", "Give the agent a name.")])
+    return name
+
+
+def copy_for_run(folder: Path, target: Path, endpoint: str, device_ports: Mapping[str, int]) -> None:
+    """Copy configuration (no keys, no data) and point it at this run's aggregator and devices."""
+    target.mkdir(parents=True)
+    shutil.copyfile(folder / POINTS_FILE, target / POINTS_FILE)
+    settings = read_agent_file(folder)
+    for destination in settings.get("destination", ()):
+        destination |= {"endpoints": [endpoint], "server_key_file": SERVER_KEY_FILE}
+    for device in settings.get("device", ()):
+        if device.get("name") in device_ports:
+            device |= {"host": "127.0.0.1", "port": device_ports[device["name"]]}
+    (target / AGENT_FILE).write_text(toml_text(settings), encoding="utf-8")
+
+
+def markers(folder: Path, site: Site) -> list[Marker]:
+    """The points of an agent that read a square wave of the site's devices."""
+    agent = agent_name(folder)
+    waves = {
+        (device.name, each.table, each.address): each.name
+        for device in site.devices
+        for each in device.registers
+        if isinstance(each.signal, Counter) and each.signal.modulo == 2
+    }
+    with (folder / POINTS_FILE).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Marker(agent, row["tag"], place[0], waves[place], place[1], place[2])
+        for row in rows
+        if (place := (row["device"], Table(row["register"]), int(row["address"]))) in waves
+    ]
+
+
+def toml_text(settings: Mapping[str, Any]) -> str:
+    """Tables and arrays of tables, one level deep, as TOML."""
+    return "\n".join(line for name, value in settings.items() for line in _tables(name, value)) + "\n"
+
+
+def _tables(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield f"[{name}]"
+        yield from _keys(value)
+    elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+        for each in value:
+            yield f"[[{name}]]"
+            yield from _keys(each)
+    else:
+        raise ConfigError([Fault(AGENT_FILE, None, name, "stands outside any table", "Put it into its table.")])
+
+
+def _keys(table: Mapping[str, Any]) -> Iterator[str]:
+    """JSON's texts, numbers, booleans and lists of them are TOML's as well."""
+    for key, value in table.items():
+        yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    yield ""

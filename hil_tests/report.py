@@ -1,0 +1,140 @@
+"""The figures of a demo run, out of ledgers and the journal. Pure.
+
+Nothing here is a sender's own counter but ``bytes_per_sample``, which the agents count at their sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contract.clock import NS_PER_S
+from contract.ids import Lane
+from contract.points import ConditionClass, ConditionKind
+from hil_tests.compare import Committed, Comparison
+from hil_tests.journal_lines import CONDITION_ON
+from hil_tests.latency import Change, percentile
+from hil_tests.verdicts import SeenEvent
+
+GAS_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class GasStep:
+    """What was done to the device, and the tag whose condition must follow."""
+
+    tag: str
+    mono_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One process: memory at the end, processor time as share of one core over its life."""
+
+    rss_mb: float
+    cpu_percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a run left behind. ``traffic``: each agent's ``uplink`` counters."""
+
+    seconds: float
+    sent: Sequence[Committed]
+    received: Sequence[Committed]
+    seen: Sequence[SeenEvent]
+    comparison: Comparison
+    changes: Sequence[Change]
+    marker_tags: frozenset[str]
+    gas: GasStep | None
+    traffic: Sequence[Mapping[str, Any]]
+    processes: Mapping[str, Usage]
+
+
+def build_report(run: Observed) -> dict[str, Any]:
+    """The content of ``demo-report.json``. ``alarms_raised`` counts conditions raised, those of markers left out."""
+    gas_ms = gas_latency_ms(run)
+    comparison = run.comparison
+    return {
+        "passed": passed(run),
+        "seconds": round(run.seconds, 1),
+        "samples": _samples(run.sent, run.received),
+        "events": sum(each.key.lane is Lane.EVENTS for each in run.received),
+        "alarms_raised": _raised(run),
+        "alarms_acknowledged": None,
+        "lost": len(comparison.lost),
+        "duplicated": len(comparison.duplicated),
+        "out_of_order": len(comparison.out_of_order),
+        "declared_gone": comparison.declared,
+        "gas_latency_ms": None if gas_ms is None else round(gas_ms, 1),
+        "latency_ms": _percentiles(each.latency_ms for each in run.changes),
+        "software_latency_ms": _percentiles(each.software_latency_ms for each in run.changes),
+        "marker_changes": len(run.changes),
+        "marker_changes_reported": sum(each.committed_ns is not None for each in run.changes),
+        "bytes_per_sample": _bytes_per_sample(run.traffic),
+        "processes": {
+            name: {"rss_mb": round(each.rss_mb, 1), "cpu_percent": round(each.cpu_percent, 2)}
+            for name, each in run.processes.items()
+        },
+    }
+
+
+def passed(run: Observed) -> bool:
+    """A gas condition came in time, and nothing was lost, doubled or put out of order."""
+    gas_ms = gas_latency_ms(run)
+    return run.comparison.whole and gas_ms is not None and gas_ms <= GAS_WITHIN_S * 1000
+
+
+def gas_latency_ms(run: Observed) -> float | None:
+    """From the step at the device to the aggregator's commit of the first gas condition that it caused."""
+    gas = run.gas
+    if gas is None:
+        return None
+    commits = [
+        each.committed_ns
+        for each in run.seen
+        if (each.event.type, each.event.kind, each.event.tag) == (CONDITION_ON, ConditionKind.HIGH, gas.tag)
+        and each.event.condition_class == ConditionClass.SAFETY
+        and each.event.mono_ns >= gas.mono_ns
+    ]
+    return (min(commits) - gas.mono_ns) / NS_PER_S * 1000 if commits else None
+
+
+def _samples(sent: Iterable[Committed], received: Iterable[Committed]) -> int:
+    """Samples in the chunks that the aggregator committed, by the agents' count of each chunk."""
+    arrived = {each.key for each in received}
+    return sum({each.key: each.samples for each in sent if each.key in arrived}.values())
+
+
+def _raised(run: Observed) -> int:
+    return sum(each.event.type == CONDITION_ON and each.event.tag not in run.marker_tags for each in run.seen)
+
+
+def _percentiles(numbers: Iterable[float | None]) -> dict[str, float | None]:
+    known = [each for each in numbers if each is not None]
+    return {f"p{each}": _rounded(percentile(known, each)) for each in (50, 99)}
+
+
+def _bytes_per_sample(traffic: Iterable[Mapping[str, Any]]) -> float | None:
+    traffic = list(traffic)
+    samples = sum(int(each["samples_sent"]) for each in traffic)
+    return _rounded(sum(int(each["bytes_sent"]) for each in traffic) / samples) if samples else None
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """The report for the screen."""
+    lines = []
+    for name, value in report.items():
+        if name == "processes":
+            lines += [f"  {each:<28} {use['rss_mb']:8.1f} MB {use['cpu_percent']:7.2f} % of a core"
+                      for each, use in value.items()]  # fmt: skip
+        elif isinstance(value, Mapping):
+            lines.append(f"  {name:<28} " + ", ".join(f"{key} {number}" for key, number in value.items()))
+        else:
+            lines.append(f"  {name:<28} {value}")
+    return lines

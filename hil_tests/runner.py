@@ -1,0 +1,134 @@
+"""Makes a scenario happen and tells whether what had to follow did.
+
+Time is the real one and the programs are the real ones; the judgement is that of ``verdicts`` and ``compare``, after the
+last window has closed and everything owed has arrived.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from contract.clock import NS_PER_S
+from contract.errors import ConfigError, Fault
+from hil_tests.compare import Comparison
+from hil_tests.journal_lines import told
+from hil_tests.rig.site import Site, load_site
+from hil_tests.scenario import START, At, Scenario
+from hil_tests.testbed import AGGREGATOR, Testbed
+from hil_tests.verdicts import Verdict, judge
+
+Say = Callable[[str], None]
+"""Takes a line for the screen."""
+NEWS_PERIOD_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    scenario: str
+    title: str
+    verdicts: tuple[Verdict, ...]
+    comparison: Comparison
+
+    @property
+    def passed(self) -> bool:
+        return self.comparison.whole and all(each.passed for each in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        comparison = self.comparison
+        return {
+            "scenario": self.scenario, "title": self.title, "passed": self.passed,
+            "verdicts": [asdict(each) for each in self.verdicts],
+            "lost": len(comparison.lost), "duplicated": len(comparison.duplicated),
+            "out_of_order": len(comparison.out_of_order), "declared_gone": comparison.declared,
+        }  # fmt: skip
+
+
+def run_scenario(scenario: Scenario, work_dir: Path, say: Say) -> Outcome:
+    """``work_dir`` keeps logs and ledgers. Raises ConfigError (nothing was started), ProgramError, RigError."""
+    site = load_site(scenario.site)
+    bed = Testbed(site, scenario.agents, work_dir)
+    if faults := [*_faults(scenario, site, bed.agents)]:
+        raise ConfigError(faults)
+    say(f"{scenario.name}: {scenario.title}")
+    with bed:
+        moments = _play(scenario, bed, say)
+        say("stopping the agents, reading the journal to its end")
+        bed.finish()
+        verdicts = judge(scenario, moments, bed.seen())
+        return Outcome(scenario.name, scenario.title, tuple(verdicts), bed.comparison())
+
+
+def _play(scenario: Scenario, bed: Testbed, say: Say) -> dict[str, int]:
+    """Run the timeline; returns when each named entry took effect."""
+    start_ns = time.monotonic_ns()
+    moments = {START: start_ns}
+    for entry in sorted(scenario.timeline, key=lambda each: each.t_s):
+        _watch(bed, start_ns, entry.t_s, say)
+        mono_ns = _carry_out(entry, bed)
+        say(f"{_clock(mono_ns, start_ns)}  >> {entry.shown()}")
+        if entry.name:
+            moments[entry.name] = mono_ns
+    _watch(bed, start_ns, scenario.duration_s, say)
+    return moments
+
+
+def _watch(bed: Testbed, start_ns: int, until_s: float, say: Say) -> None:
+    """Show what arrives until ``until_s`` after the start."""
+    until_ns = start_ns + round(until_s * NS_PER_S)
+    while (left_ns := until_ns - time.monotonic_ns()) > 0:
+        for event in bed.news(min(NEWS_PERIOD_S, left_ns / NS_PER_S)):
+            say(f"{_clock(time.monotonic_ns(), start_ns)}  {told(event)}")
+
+
+def _carry_out(entry: At, bed: Testbed) -> int:
+    if entry.device is not None:
+        verb, *rest = entry.command.split()
+        return bed.rig.command(entry.device, verb, *rest)
+    assert entry.program is not None
+    return bed.tell(entry.program, entry.command)
+
+
+def _faults(scenario: Scenario, site: Site, agents: Sequence[str]) -> Iterator[Fault]:
+    devices = [each.name for each in site.devices]
+    programs = [AGGREGATOR, *agents]
+    for entry in scenario.timeline:
+        if entry.device is not None and entry.device not in devices:
+            yield _unknown(scenario, "at.device", entry.device, devices)
+        if entry.program is not None and entry.program not in programs:
+            yield _unknown(scenario, "at.program", entry.program, programs)
+    for pattern in scenario.patterns:
+        if pattern.agent is not None and pattern.agent not in agents:
+            yield _unknown(scenario, "agent", pattern.agent, agents)
+
+
+def _unknown(scenario: Scenario, key: str, name: str, known: Sequence[str]) -> Fault:
+    return Fault(scenario.name, None, key, f"there is no {name!r}", f"There are: {', '.join(known)}.")
+
+
+def _clock(now_ns: int, start_ns: int) -> str:
+    return f"{(now_ns - start_ns) / NS_PER_S:7.2f} s"
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """The verdicts for the screen."""
+    lines = []
+    for outcome in outcomes:
+        lines.append(f"{'PASS' if outcome.passed else 'FAIL'}  {outcome.scenario}: {outcome.title}")
+        lines += [_row(each) for each in outcome.verdicts]
+        comparison = outcome.comparison
+        counts = (
+            f"lost {len(comparison.lost)}, duplicated {len(comparison.duplicated)}, "
+            f"out of order {len(comparison.out_of_order)}"
+        )
+        lines.append(f"  {'pass' if comparison.whole else 'FAIL'}  {'':>10}  {counts}")
+    return lines
+
+
+def _row(verdict: Verdict) -> str:
+    latency = "" if verdict.latency_ms is None else f"{verdict.latency_ms:.0f} ms"
+    verb = "must not" if verdict.forbidden else "must"
+    return f"  {'pass' if verdict.passed else 'FAIL'}  {latency:>10}  {verb}: {verdict.what} (found {verdict.found})"

@@ -1,0 +1,170 @@
+"""A scenario: what happens when, and which events must and must not follow by when.
+
+Comes from a TOML file, goes to ``runner`` (which makes it happen) and ``verdicts`` (which judges). Reading it touches no
+network; all faults are told at once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from contract.errors import ConfigError, Fault
+from hil_tests.rig.commands import CommandError, parse_command
+from hil_tests.rig.site import model_faults
+
+START: Final = "start"
+"""Name of the moment from which ``t_s`` counts: every agent's first event has been committed."""
+DURATION_S_MAX: Final = 86_400.0
+ProgramCommand = Literal["kill", "stop", "start"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class At(_Settings):
+    """At ``t_s`` a device gets a command (as typed to ``hil-rig serve``), or a program is killed (-9), stopped or started.
+
+    ``program`` is an agent's name or ``aggregator``. Expectations refer to ``name``.
+    """
+
+    t_s: float = Field(ge=0, le=DURATION_S_MAX)
+    name: str = ""
+    device: str | None = None
+    program: str | None = None
+    command: str
+
+    @model_validator(mode="after")
+    def _well_formed(self) -> Self:
+        if (self.device is None) == (self.program is None):
+            raise ValueError("give either device or program")
+        if self.program is not None and self.command not in {"kill", "stop", "start"}:
+            raise ValueError("a program's command is kill, stop or start")
+        try:
+            if self.device is not None:
+                parse_command(self.command)
+        except CommandError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def shown(self) -> str:
+        return f"{self.device or self.program}: {self.command}"
+
+
+class Pattern(_Settings):
+    """Which events are meant, and by when: all keys that are given must fit.
+
+    The window begins with the at-entry named ``after``. An event lies in it when it was judged at its begin or later and
+    was committed by the aggregator within ``within_s`` of it.
+    """
+
+    after: str = START
+    within_s: float = Field(gt=0, le=DURATION_S_MAX)
+    type: str | None = None
+    kind: str | None = None
+    tag: str | None = None
+    level: int | None = None
+    agent: str | None = None
+    condition_class: str | None = Field(default=None, alias="class")
+
+    def shown(self) -> str:
+        keys = ("type", "kind", "tag", "level", "agent", "condition_class")
+        asked = [
+            f"{key.removeprefix('condition_')} {value}" for key in keys if (value := getattr(self, key)) is not None
+        ]
+        return f"{', '.join(asked) or 'any event'} within {self.within_s:g} s after {self.after}"
+
+
+class Expect(Pattern):
+    """At least one such event, or exactly ``times``."""
+
+    times: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class Forbid(Pattern):
+    """No such event."""
+
+
+class Scenario(_Settings):
+    """``site`` and ``agents`` are folders beside the scenario file, or absolute. ``at`` and the others are singular in
+    the file, where they name TOML tables."""
+
+    name: str = ""
+    title: str = ""
+    site: Path
+    agents: tuple[Path, ...] = Field(min_length=1, max_length=64)
+    timeline: tuple[At, ...] = Field(default=(), alias="at", max_length=1000)
+    expectations: tuple[Expect, ...] = Field(default=(), alias="expect", max_length=1000)
+    prohibitions: tuple[Forbid, ...] = Field(default=(), alias="forbid", max_length=1000)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        return (*self.expectations, *self.prohibitions)
+
+    @property
+    def duration_s(self) -> float:
+        """Until the last window has closed."""
+        begins = {START: 0.0} | {each.name: each.t_s for each in self.timeline if each.name}
+        ends = [begins[each.after] + each.within_s for each in self.patterns]
+        return max([0.0, *ends, *(each.t_s for each in self.timeline)])
+
+
+def load_scenarios(path: Path) -> list[Scenario]:
+    """One file, or every ``*.toml`` of a folder by name. Raises ConfigError with every fault of all of them."""
+    files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+    if not files:
+        raise ConfigError([Fault(str(path), None, None, "holds no scenario", "Give a scenario, or a folder of them.")])
+    scenarios: list[Scenario] = []
+    faults: list[Fault] = []
+    for file in files:
+        try:
+            scenarios.append(load_scenario(file))
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    return scenarios
+
+
+def load_scenario(file: Path) -> Scenario:
+    """Raises ConfigError with every fault found."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Fault(str(file), None, None, f"cannot be read ({error})", "Give a TOML file.")]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Fault(str(file), None, None, f"is no TOML: {error}", "Mend the line.")]) from error
+    return parse_scenario(data, file)
+
+
+def parse_scenario(data: dict[str, Any], file: Path) -> Scenario:
+    """Raises ConfigError with every fault found; ``file`` places them, and its folder is that of relative paths."""
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([*model_faults(error, file.name)]) from error
+    if faults := [*_faults(scenario, file.name)]:
+        raise ConfigError(faults)
+    folder = file.resolve().parent
+    agents = tuple(folder / each for each in scenario.agents)
+    return scenario.model_copy(
+        update={"name": scenario.name or file.stem, "site": folder / scenario.site, "agents": agents}
+    )
+
+
+def _faults(scenario: Scenario, file: str) -> Iterator[Fault]:
+    names = [each.name for each in scenario.timeline if each.name]
+    for name in sorted({each for each in names if names.count(each) > 1 or each == START}):
+        yield Fault(file, None, "at.name", f"{name!r} names more than one moment", "Give each a name of its own.")
+    known = {START, *names}
+    for pattern in scenario.patterns:
+        if pattern.after not in known:
+            there = ", ".join(sorted(known))
+            yield Fault(file, None, "after", f"{pattern.after!r} names no at-entry", f"There are: {there}.")
+    if not scenario.patterns:
+        yield Fault(file, None, None, "expects and forbids nothing", "Add [[expect]] or [[forbid]].")

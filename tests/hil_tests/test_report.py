@@ -1,0 +1,87 @@
+"""The figures of a run, out of ledgers and the journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contract.ids import Lane
+from hil_tests.compare import Committed, MessageKey, compare
+from hil_tests.journal_lines import JournalEvent
+from hil_tests.latency import Change
+from hil_tests.report import GasStep, Observed, Usage, build_report, passed, report_lines
+from hil_tests.verdicts import SeenEvent
+
+S = 1_000_000_000
+
+
+def chunk(seq: int, samples: int) -> Committed:
+    return Committed(MessageKey("store", "e", Lane.TELEMETRY, seq, "d"), seq, samples)
+
+
+def committed(seq: int) -> Committed:
+    return Committed(MessageKey("store", "e", Lane.EVENTS, seq, "d"), seq, 0)
+
+
+def seen(tag: str, judged_s: float, committed_s: float, **more: Any) -> SeenEvent:
+    words = {"type": "condition_on", "kind": "high", "condition_class": "safety", **more}
+    return SeenEvent(
+        JournalEvent("store", "e", 1, mono_ns=round(judged_s * S), tag=tag, **words), round(committed_s * S)
+    )
+
+
+SENT = [committed(1), committed(2), chunk(1, 60), chunk(2, 40), chunk(3, 7)]
+RUN = Observed(
+    seconds=60.04,
+    sent=SENT,
+    received=SENT[:-1],
+    seen=[seen("AT-103", 11, 11.5), seen("XM-101", 12, 12.5, condition_class="advisory")],
+    comparison=compare(SENT, SENT),
+    changes=[Change(0, 90_000_000, 100_000_000), Change(0, None, None)],
+    marker_tags=frozenset({"XM-101"}),
+    gas=GasStep("AT-103", 10 * S),
+    traffic=[{"bytes_sent": 300, "samples_sent": 100}, {"bytes_sent": 100, "samples_sent": 100}],
+    processes={"aggregator": Usage(80.04, 1.234)},
+)
+
+
+def test_the_report_holds_every_promised_figure() -> None:
+    assert build_report(RUN) == {
+        "passed": True, "seconds": 60.0, "samples": 100, "events": 2, "alarms_raised": 1,
+        "alarms_acknowledged": None, "lost": 0, "duplicated": 0, "out_of_order": 0, "declared_gone": 0,
+        "gas_latency_ms": 1500.0, "latency_ms": {"p50": 100.0, "p99": 100.0},
+        "software_latency_ms": {"p50": 10.0, "p99": 10.0}, "marker_changes": 2, "marker_changes_reported": 1,
+        "bytes_per_sample": 2.0, "processes": {"aggregator": {"rss_mb": 80.0, "cpu_percent": 1.23}},
+    }  # fmt: skip
+    assert len(report_lines(build_report(RUN))) == 17
+
+
+def test_a_run_without_samples_or_changes_has_no_figures_for_them() -> None:
+    report = build_report(replace(RUN, changes=[], traffic=[{"bytes_sent": 9, "samples_sent": 0}]))
+    assert (report["latency_ms"], report["bytes_per_sample"]) == ({"p50": None, "p99": None}, None)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        seen("AT-103", 11, 25.1), seen("AT-103", 9, 11), seen("AT-104", 11, 12), seen("AT-103", 11, 12, kind="fault"),
+        seen("AT-103", 11, 12, type="condition_off"), seen("AT-103", 11, 12, condition_class="advisory"),
+    ],
+    ids=["too late", "before the step", "another detector", "a fault", "cleared", "advisory"],
+)  # fmt: skip
+def test_only_a_gas_condition_of_the_step_in_time_passes(event: SeenEvent) -> None:
+    assert passed(RUN)
+    assert not passed(replace(RUN, seen=[event]))
+
+
+def test_a_run_without_a_step_fails() -> None:
+    assert not passed(replace(RUN, gas=None))
+
+
+@pytest.mark.parametrize("received", [SENT[1:], [*SENT, SENT[0]], SENT[::-1]], ids=["lost", "doubled", "shuffled"])
+def test_each_of_the_three_counts_fails_the_run(received: list[Committed]) -> None:
+    run = replace(RUN, received=received, comparison=compare(SENT, received))
+    assert not passed(run)
+    assert not build_report(run)["passed"]
