@@ -50,11 +50,12 @@ class EventRows:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRows:
-    """The same of the telemetry lane."""
+    """The same of the telemetry lane. ``samples`` counts those in each chunk."""
 
     first_seq: int
     chunks: tuple[bytes, ...]
     gaps: tuple[DeclaredGap, ...]
+    samples: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from contract.batch import SampleBatch
 from contract.chain import digest
@@ -25,8 +26,10 @@ from edge_agent.outbox.gaps import assemble
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.reader import Reader
 from edge_agent.outbox.rows import ChunkRows, OutboxSettings, SetAside, WriterHealth
-from edge_agent.outbox.telemetry_work import TelemetryWork
+from edge_agent.outbox.telemetry_work import EVERY_SOURCE, TelemetryWork
 from edge_agent.outbox.writer import Writer
+
+FLUSH_POLL_S: Final = 0.005
 
 
 class TelemetryStore:
@@ -95,6 +98,12 @@ class TelemetryStore:
         self._work.push(source)
         self._writer.wake()
 
+    async def flush_all(self) -> None:
+        """Cut every open chunk; returns when all that was appended before is committed, or the disk refuses."""
+        self.flush_source(EVERY_SOURCE)
+        while self._work.samples_waiting and self._writer.failing is None:  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(FLUSH_POLL_S)
+
     def on_commit(self, callback: Callable[[int, int], None]) -> None:
         """``callback(first_seq, last_seq)`` is called IN THE COMMIT THREAD after chunks are committed."""
         self._work.on_commit.append(callback)
@@ -111,7 +120,8 @@ class TelemetryStore:
         taken, declared = assemble(after_seq, rows, lambda row: row[0], self._work.image.gaps)
         if not taken and not declared:
             return None
-        return ChunkRows(after_seq + 1, tuple(data for _, data in taken), tuple(declared))
+        chunks, samples = tuple(data for _, data, _ in taken), tuple(count for _, _, count in taken)
+        return ChunkRows(after_seq + 1, chunks, tuple(declared), samples)
 
     async def digest_at(self, seq: int) -> bytes | None:
         """Digest of the chunk with this number; None where it is gone or has never been."""

@@ -73,16 +73,18 @@ def clear_spool(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM spool")
 
 
-def read_chunks(db: sqlite3.Connection, after_seq: int, chunks_max: int, bytes_max: int) -> list[tuple[int, bytes]]:
-    """Rows behind ``after_seq``, at least one where there is any, then as many as fit."""
-    taken: list[tuple[int, bytes]] = []
-    for seq, data in db.execute(
-        "SELECT seq, data FROM chunks WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, chunks_max)
+def read_chunks(
+    db: sqlite3.Connection, after_seq: int, chunks_max: int, bytes_max: int
+) -> list[tuple[int, bytes, int]]:
+    """(seq, chunk, samples in it) behind ``after_seq``, at least one where there is any, then as many as fit."""
+    taken: list[tuple[int, bytes, int]] = []
+    for seq, data, samples in db.execute(
+        "SELECT seq, data, samples FROM chunks WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, chunks_max)
     ):
         bytes_max -= len(data)
         if taken and bytes_max < 0:
             break
-        taken.append((seq, data))
+        taken.append((seq, data, samples))
     return taken
 
 

@@ -40,6 +40,9 @@ SPACE_CHECK_NS: Final = 60 * NS_PER_S
 SPACE_CHECKS_PER_BUDGET: Final = 256
 NS_PER_H: Final = 3600 * NS_PER_S
 
+EVERY_SOURCE: Final = ""
+"""No hazard source is named so."""
+
 log = structlog.get_logger()
 Item: TypeAlias = SampleBatch | Catalogue | str
 """Samples; the catalogue of those that follow; a source whose chunk is to be cut."""
@@ -177,6 +180,8 @@ class TelemetryWork:
         elif isinstance(item, Catalogue):
             self._types[item.version] = {point.id: point.type for point in item}
             self._open.set_catalogue(item)
+        elif item == EVERY_SOURCE:
+            self._open.flush_all()
         else:
             self._open.flush_source(item)
 
@@ -213,6 +218,9 @@ class TelemetryWork:
         tables.clear_spool(db)
         db.execute("COMMIT")
         self._committed(draft, self._cursors_stored)
+
+    def has_freed(self) -> bool:
+        return self._more_to_free
 
     def replace(self, reason: str, label: str) -> tuple[sqlite3.Connection, SetAside]:
         former = self.image
