@@ -93,7 +93,7 @@ class Uplink:
         self._live = live
         self._on_fork = on_fork
         self._log = structlog.get_logger().bind(destination=peer.name)
-        self._context = zmq.Context(io_threads=1)
+        self._context: zmq.Context[zmq.Socket[bytes]]
         self._socket: zmq.Socket[bytes] | None = None
         self._wake = asyncio.Event()
         self._recent: deque[tuple[int, Record]] = deque(maxlen=RECENT_EVENTS_MAX)
@@ -140,8 +140,9 @@ class Uplink:
     async def run(self) -> None:
         self._session.committed(Lane.EVENTS, self._events.head().seq)
         self._session.committed(Lane.TELEMETRY, self._telemetry.head().seq)
-        self._open("start")
+        self._context = zmq.Context(io_threads=1)
         try:
+            self._open("start")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tick_forever())
                 tasks.create_task(self._pump_forever())
