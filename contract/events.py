@@ -39,6 +39,9 @@ from contract.points import ConditionClass, ConditionKind
 EVENT_SCHEMA: Final = 1
 EVENT_BYTES_MAX: Final = 64 * 1024
 INT64_MAX: Final = 2**63 - 1
+_EXACT: Final = 2**53
+_PLAIN_FLOAT_MIN: Final = 1e-4
+"""From here to 2^53 Python and ECMAScript write a fraction alike: shortest digits, no exponent."""
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 T = TypeVar("T")
@@ -216,7 +219,36 @@ def number(value: float) -> Json:
 
 def canonical(value: Json) -> bytes:
     """RFC 8785 (JCS) bytes. Raises ValueError (rfc8785.CanonicalizationError) for integers beyond 2^53 and the like."""
-    return rfc8785.dumps(value)
+    try:
+        return _write(_plain(value)).encode()
+    except (_NotPlainError, UnicodeEncodeError):
+        return rfc8785.dumps(value)
+
+
+class _NotPlainError(Exception):
+    """Something that the standard library might write otherwise than RFC 8785."""
+
+
+_write: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
+
+
+def _plain(value: Json) -> Json:
+    """``value`` in a form of which the standard library makes the bytes of RFC 8785, some five times faster. Raises
+    _NotPlainError for the rest: large and tiny numbers (other exponents), keys that UTF-16 sorts otherwise."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value
+    if isinstance(value, dict):
+        if not all(map(str.isascii, value)):
+            raise _NotPlainError
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if kind is int and abs(value) < _EXACT:  # type: ignore[operator, arg-type]
+        return value
+    if kind is float and _PLAIN_FLOAT_MIN <= abs(value) < _EXACT or value == 0:  # type: ignore[operator, arg-type]
+        return int(value) if value.is_integer() else value  # type: ignore[union-attr, arg-type]
+    raise _NotPlainError
 
 
 def encode_event(origin: Origin, seq: int, event: Event) -> Record:

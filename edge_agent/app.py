@@ -30,9 +30,9 @@ from edge_agent.detect import engine as detect
 from edge_agent.detect.kernels import jit
 from edge_agent.lifecycle import Lifecycle
 from edge_agent.outbox.event_store import EventStore
-from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAside
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.reduce import Reducer
+from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAside
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter

@@ -27,9 +27,11 @@ def next_catalogue(points: Sequence[PointSpec], newest: Catalogue | None, next_i
     ``next_id`` is the lowest id never used. A row whose ``was`` names a former tag keeps that point's id.
     """
     former = {} if newest is None else {point.key: point for point in newest}
+    own = {point.key: former.pop(point.key, None) for point in points}
     numbered = []
     for point in points:
-        before = former.get(point.key) or former.get(PointKey(point.organisation, point.was or ""))
+        # Popped: of several rows that claim one former tag only the first is the renamed point.
+        before = own[point.key] or former.pop(PointKey(point.organisation, point.was or ""), None)
         if before is not None and _meaning(before) == _meaning(point):
             numbered.append(replace(point, id=before.id))
         else:

@@ -22,7 +22,8 @@ LOCK_FILE: Final = "outbox.lock"
 
 APPLICATION_ID: Final = 0x70_61_72_6B
 PAGE_BYTES: Final = 4096
-WAL_PAGES_MIN, WAL_PAGES_MAX = 64, 1000
+WAL_PAGES_MIN, WAL_PAGES_MAX = 16, 1000
+PAGES_GIVEN_BACK_MAX: Final = 8192
 SET_ASIDE_MAX: Final = 3
 """Copies kept of each file; the oldest goes, so that a disk that corrupts again and again does not fill up."""
 QUICK_CHECK_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -137,9 +138,12 @@ def live_bytes(db: sqlite3.Connection) -> int:
     return (pages - free) * PAGE_BYTES
 
 
-def give_back(db: sqlite3.Connection, pages_max: int = 4096) -> None:
-    """Take free pages off the end of the file; inside a transaction."""
-    db.execute(f"PRAGMA incremental_vacuum({pages_max})").fetchall()
+def give_back(db: sqlite3.Connection) -> None:
+    """Take free pages off the end of the file and cut off the WAL; outside a transaction. A reader in the way only puts
+    it off."""
+    # As a script: execute() takes but the first step of this pragma, which is one page.
+    db.executescript(f"PRAGMA incremental_vacuum({PAGES_GIVEN_BACK_MAX})")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def size_on_disk(path: Path) -> int:

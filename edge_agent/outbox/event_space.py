@@ -11,7 +11,6 @@ from typing import Final
 
 from contract.ids import Lane
 from edge_agent.outbox import event_tables as tables
-from edge_agent.outbox.database import give_back
 from edge_agent.outbox.gaps import RUNS_PER_EVENT_MAX, Gap, GapCause
 from edge_agent.outbox.retention import expired, oldest, sacrifice
 
@@ -38,8 +37,6 @@ def evict(db: sqlite3.Connection, image: tables.Image, need_bytes: int) -> list[
     gaps = [_gap(db, image, first, last, GapCause.EVICTED) for first, last in runs]
     for gap in gaps:
         _remove(db, gap)
-    if gaps:
-        give_back(db)
     return gaps
 
 
@@ -47,7 +44,6 @@ def _free_up_to(db: sqlite3.Connection, image: tables.Image, last: int) -> int:
     """Everything up to ``last`` is delivered or declared: one gap from the beginning tells it all."""
     if last:
         _remove(db, _gap(db, image, 1, last, GapCause.FREED))
-        give_back(db)
     return last
 
 

@@ -164,6 +164,9 @@ class EventWork:
         tables.put_cursors(db, group.cursors)
         return lambda: self._committed(group, draft, done)
 
+    def has_freed(self) -> bool:
+        return self._more_to_free
+
     def replace(self, reason: str, label: str) -> tuple[sqlite3.Connection, SetAside]:
         former = self.image
         # A second attempt must not rename what the first one made.
@@ -227,7 +230,11 @@ class EventWork:
         if need_bytes > 0:
             freed = freed or self._make_room(db, draft, acknowledged, need_bytes)
         self._more_to_free = freed > 0
-        self._say_over_budget(over=need_bytes > 0 and not freed and self._used_bytes(db) > self._settings.budget_bytes)
+        if need_bytes <= 0:
+            self.over_budget = False
+        elif not freed and not self.over_budget and self._used_bytes(db) > self._settings.budget_bytes:
+            self.over_budget = True
+            log.error("outbox_over_budget", budget_bytes=self._settings.budget_bytes)
 
     def _is_time_to_look(self, now_ns: int) -> bool:
         grown = self._grown_bytes >= self._settings.budget_bytes // SPACE_CHECKS_PER_BUDGET
@@ -250,11 +257,6 @@ class EventWork:
             return 0
         self._add_gap(draft, gap_data(Lane.EVENTS, GapCause.EVICTED, gaps))
         return gaps[-1].last
-
-    def _say_over_budget(self, *, over: bool) -> None:
-        if over and not self.over_budget:
-            log.error("outbox_over_budget", budget_bytes=self._settings.budget_bytes)
-        self.over_budget = over
 
     # -- after the commit --------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from contract.points import Catalogue, PointType
 from contract.wire.frames import LaneHead
 from edge_agent.outbox import telemetry_start
 from edge_agent.outbox import telemetry_tables as tables
-from edge_agent.outbox.database import EVENTS_FILE, TELEMETRY_FILE, give_back, live_bytes, set_aside, size_on_disk
+from edge_agent.outbox.database import EVENTS_FILE, TELEMETRY_FILE, live_bytes, set_aside, size_on_disk
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.gaps import Gap, GapCause, LossCause, join
 from edge_agent.outbox.ledger import Ledger, LedgerLine
@@ -278,7 +278,6 @@ class TelemetryWork:
             self._give_up(Gap(first, end, GapCause.EVICTED, *edges))
         draft.freed = sum(row.seq <= last for row in rows)
         tables.delete_chunks(db, last)
-        give_back(db)
 
     def _need_bytes(self, db: sqlite3.Connection) -> int:
         beside = (f"{TELEMETRY_FILE}-wal", EVENTS_FILE, f"{EVENTS_FILE}-wal")

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from contract.errors import StoreError
-from edge_agent.outbox.database import is_corruption
+from edge_agent.outbox.database import give_back, is_corruption
 from edge_agent.outbox.rows import SetAside
 
 PAUSE_MIN_S: Final = 0.05
@@ -35,6 +35,9 @@ class Work(Protocol):
     def write(self, db: sqlite3.Connection) -> Callable[[], None]:
         """Write, inside a transaction. Changes nothing in memory that a failed commit would have to undo; what it
         returns is called after the commit."""
+
+    def has_freed(self) -> bool:
+        """Did the last commit delete rows for their space?"""
 
     def replace(self, reason: str, label: str) -> tuple[sqlite3.Connection, SetAside]:
         """The file is set aside (its connection is closed already); open a new one."""
@@ -145,6 +148,8 @@ class Writer:
             raise
         self.commits += 1
         committed()
+        if self._work.has_freed():
+            give_back(self._db)
 
     def _set_aside(self) -> None:
         assert self._wanted is not None

@@ -68,7 +68,7 @@ class Agent:
         batch = SampleBatch.zeros(2)
         batch.point[:] = self.id("plc1"), self.id(tag)
         batch.time_ns[:], batch.mono_ns[:] = self.clock.wall_ns(), self.clock.mono_ns()
-        batch.value[:], batch.raw[:] = (1.0, value), (1, round(value * 10) if value == value else 0)
+        batch.value[:], batch.raw[:] = (1.0, value), (1, 0 if math.isnan(value) else round(value * 10))
         batch.quality[:] = Quality.GOOD, quality
         self.pipeline.accept(batch)
 

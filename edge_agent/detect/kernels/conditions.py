@@ -18,7 +18,8 @@ Rows come in order, each a sample of one point or a TICK (time has passed, for e
    the start), so that slow points are no faults at the start.
 
 Only + - and comparisons on float64 and int64, no allocation. The low side is judged as the high side of the negated
-value (negation is exact). Constants that may change live here and not in ``layout``: numba's cache sees this file only.
+value (negation is exact). Only ``judge`` holds arrays: an array handed on costs
+a reference count, an atomic one, for every sample. Constants that may change live here and not in ``layout``: numba's cache sees this file only.
 """
 
 # ruff: noqa: FBT001 - functions that numba compiles have no keyword-only arguments
@@ -91,18 +92,26 @@ def judge(
     written = 0
     last_start = len(out) - TRANSITIONS_PER_POINT
     for i in range(len(point_rows)):
+        now_ns = mono_ns[i]
         is_tick = point_rows[i] == TICK
         first = 0 if is_tick else point_rows[i]
         stop = len(params) if is_tick else first + 1
         for row in range(first, stop):
             if written > last_start:
                 return i, written
-            _advance(mono_ns[i], state[row])
+            place = np.uint32(row)  # unsigned: for a signed index numba looks each time whether it counts from the end
+            p = params[place]
+            s = state[place]
+            _advance(now_ns, s)
             if is_tick:
-                _go_stale(mono_ns[i], params[row], state[row])
+                _go_stale(now_ns, p, s)
             else:
-                _take_sample(value[i], quality[i], raw[i], mono_ns[i], params[row], state[row])
-            written = _settle(row, time_ns[i], mono_ns[i], params, state, out, written)
+                _take_sample(value[i], quality[i], raw[i], now_ns, p, s)
+            if _levels_may_move(p, s):
+                written += _settle_high(row, time_ns[i], now_ns, p, s, out[written])
+                written += _settle_low(row, time_ns[i], now_ns, p, s, out[written])
+            if _fault_may_move(s):
+                written += _settle_fault(row, time_ns[i], now_ns, p, s, state[p["device_row"]], out[written])
     return len(point_rows), written
 
 
@@ -140,7 +149,7 @@ def _take_sample(value: float, quality: int, raw: int, mono_ns: int, p: Record, 
         if not math.isfinite(value):
             effective = _SENSOR_FAILURE
         else:
-            outside = value < p["range_low"] or value > p["range_high"]
+            outside = (value < p["range_low"]) | (value > p["range_high"])
             if outside and effective & SEVERITY_MASK == SEVERITY_GOOD:
                 effective = _OUT_OF_RANGE
             s["value"] = value
@@ -159,36 +168,33 @@ def _go_stale(mono_ns: int, p: Record, s: Record) -> None:
 @jit.part
 def _no_answer(quality: int) -> bool:
     """BAD because nothing was heard of the point, as it is when its device is gone."""
-    return quality in (_COMM_FAILURE, _STALE, _NEVER_READ)
+    # Not `in`: numba walks a tuple at run time, for every sample.
+    return quality == _COMM_FAILURE or quality == _STALE or quality == _NEVER_READ  # noqa: PLR1714
 
 
 @jit.part
-def _settle(row: int, time_ns: int, mono_ns: int, params: Records, state: Records, out: Records, written: int) -> int:
-    """Judge the point's conditions by its present quality and value; returns the new count of transitions."""
-    p = params[row]
-    s = state[row]
-    severity = s["quality"] & SEVERITY_MASK
-    if severity < SEVERITY_BAD:
-        high = _pending(s["value"], p["h"], p["hh"], p["deadband"], s["high_level"])
-        low = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], s["low_level"])
-        if high * PENDING_HIGH + low * PENDING_LOW + (s["pending"] & PENDING_LEVELS) != 0:
-            good = severity == SEVERITY_GOOD
-            written = _settle_high(row, time_ns, mono_ns, good, high, p, s, out, written)
-            written = _settle_low(row, time_ns, mono_ns, good, low, p, s, out, written)
-        if s["fault_level"] == 0 and s["pending"] & PENDING_FAULT == 0:
-            return written
-    return _settle_fault(row, time_ns, mono_ns, severity >= SEVERITY_BAD, params, state, out, written)
+def _levels_may_move(p: Record, s: Record) -> bool:
+    """False for nearly every sample: no level wants to turn and no timer of a level runs. BAD moves nothing."""
+    if s["quality"] & SEVERITY_MASK >= SEVERITY_BAD:
+        return False
+    high = _pending(s["value"], p["h"], p["hh"], p["deadband"], s["high_level"])
+    low = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], s["low_level"])
+    return bool(high + low + (s["pending"] & PENDING_LEVELS) != 0)
+
+
+@jit.part
+def _fault_may_move(s: Record) -> bool:
+    return bool(s["quality"] & SEVERITY_MASK >= SEVERITY_BAD or s["fault_level"] + (s["pending"] & PENDING_FAULT) != 0)
 
 
 @jit.part
 def _pending(value: float, limit_1: float, limit_2: float, deadband: float, level: int) -> int:
     """Bits of the levels that want to turn: on at the limit, off below limit - deadband. A NaN limit wants to be off."""
-    bits = 0
-    if (value >= (limit_1 - deadband if level >= 1 else limit_1)) != (level >= 1):
-        bits = PENDING_1
-    if (value >= (limit_2 - deadband if level >= 2 else limit_2)) != (level >= 2):
-        bits += PENDING_2
-    return bits
+    is_on_1 = level >= 1
+    is_on_2 = level >= 2
+    wants_1 = (value >= (limit_1 - deadband if is_on_1 else limit_1)) != is_on_1
+    wants_2 = (value >= (limit_2 - deadband if is_on_2 else limit_2)) != is_on_2
+    return PENDING_1 * wants_1 + PENDING_2 * wants_2  # arithmetic: a branch per limit is mispredicted too often
 
 
 @jit.part
@@ -206,20 +212,19 @@ def _turn(bits: int, level: int, good: bool, timer_1_ns: int, timer_2_ns: int, p
 
 
 @jit.part
-def _settle_high(
-    row: int, time_ns: int, mono_ns: int, good: bool, bits: int, p: Record, s: Record, out: Records, written: int
-) -> int:
-    """Keep, clear or cash the timers of the high side; ``_settle_low`` mirrors it."""
+def _settle_high(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: Record) -> int:
+    """Keep, clear or cash the timers of the high side, 1 if that wrote ``t``; ``_settle_low`` mirrors it."""
+    good = s["quality"] & SEVERITY_MASK == SEVERITY_GOOD
+    old = s["high_level"]
+    bits = _pending(s["value"], p["h"], p["hh"], p["deadband"], old)
     timer_1_ns = s["high_timer_1_ns"] if bits & PENDING_1 else 0
     timer_2_ns = s["high_timer_2_ns"] if bits & PENDING_2 else 0
-    old = s["high_level"]
     new = _turn(bits, old, good, timer_1_ns, timer_2_ns, p)
     if new != old:
         level = _crossed(old, new, p["h"])
-        _write(out[written], row, KIND_HIGH, old, new, time_ns, mono_ns, s)
-        out[written]["setpoint"] = p["hh"] if level == 2 else p["h"]
-        out[written]["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
-        written += 1
+        _write(t, row, KIND_HIGH, old, new, time_ns, mono_ns, s)
+        t["setpoint"] = p["hh"] if level == 2 else p["h"]
+        t["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
         s["high_level"] = new
         bits = _pending(s["value"], p["h"], p["hh"], p["deadband"], new)
         timer_1_ns = 0 if old == 0 or new == 0 else timer_1_ns
@@ -228,23 +233,22 @@ def _settle_high(
     s["high_timer_2_ns"] = timer_2_ns
     others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
     s["pending"] = (s["pending"] & others) + bits * PENDING_HIGH
-    return written
+    return int(new != old)
 
 
 @jit.part
-def _settle_low(
-    row: int, time_ns: int, mono_ns: int, good: bool, bits: int, p: Record, s: Record, out: Records, written: int
-) -> int:
+def _settle_low(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: Record) -> int:
+    good = s["quality"] & SEVERITY_MASK == SEVERITY_GOOD
+    old = s["low_level"]
+    bits = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], old)
     timer_1_ns = s["low_timer_1_ns"] if bits & PENDING_1 else 0
     timer_2_ns = s["low_timer_2_ns"] if bits & PENDING_2 else 0
-    old = s["low_level"]
     new = _turn(bits, old, good, timer_1_ns, timer_2_ns, p)
     if new != old:
         level = _crossed(old, new, p["l"])
-        _write(out[written], row, KIND_LOW, old, new, time_ns, mono_ns, s)
-        out[written]["setpoint"] = p["ll"] if level == 2 else p["l"]
-        out[written]["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
-        written += 1
+        _write(t, row, KIND_LOW, old, new, time_ns, mono_ns, s)
+        t["setpoint"] = p["ll"] if level == 2 else p["l"]
+        t["elapsed_ns"] = timer_2_ns if level == 2 else timer_1_ns
         s["low_level"] = new
         bits = _pending(-s["value"], -p["l"], -p["ll"], p["deadband"], new)
         timer_1_ns = 0 if old == 0 or new == 0 else timer_1_ns
@@ -253,7 +257,7 @@ def _settle_low(
     s["low_timer_2_ns"] = timer_2_ns
     others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
     s["pending"] = (s["pending"] & others) + bits * PENDING_LOW
-    return written
+    return int(new != old)
 
 
 @jit.part
@@ -267,35 +271,28 @@ def _crossed(old: int, new: int, limit_1: float) -> int:
 
 
 @jit.part
-def _settle_fault(
-    row: int, time_ns: int, mono_ns: int, bad: bool, params: Records, state: Records, out: Records, written: int
-) -> int:
-    p = params[row]
-    s = state[row]
+def _settle_fault(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, device: Record, t: Record) -> int:
+    """As ``_settle_high``; ``device`` is the state of the point's device."""
+    bad = s["quality"] & SEVERITY_MASK >= SEVERITY_BAD
     standing = s["fault_level"] != 0
     wants = bad != standing
     if wants and not standing:
-        wants = not _device_is_bad(row, params, state) and not _not_yet_due(mono_ns, p, s)
+        excused = (
+            p["device_row"] != row and _no_answer(s["quality"]) and device["quality"] & SEVERITY_MASK >= SEVERITY_BAD
+        )
+        wants = not excused and not _not_yet_due(mono_ns, p, s)
     timer_ns = s["fault_timer_ns"] if wants else 0
-    if wants and timer_ns >= (p["fault_off_delay_ns"] if standing else p["fault_on_delay_ns"]):
-        _write(out[written], row, KIND_FAULT, s["fault_level"], not standing, time_ns, mono_ns, s)
-        out[written]["setpoint"] = np.nan
-        out[written]["elapsed_ns"] = timer_ns
-        written += 1
+    turns = wants and timer_ns >= (p["fault_off_delay_ns"] if standing else p["fault_on_delay_ns"])
+    if turns:
+        _write(t, row, KIND_FAULT, s["fault_level"], not standing, time_ns, mono_ns, s)
+        t["setpoint"] = np.nan
+        t["elapsed_ns"] = timer_ns
         s["fault_level"] = not standing
         timer_ns = 0
         wants = False
     s["fault_timer_ns"] = timer_ns
     s["pending"] = (s["pending"] & PENDING_LEVELS) + (PENDING_FAULT if wants else 0)
-    return written
-
-
-@jit.part
-def _device_is_bad(row: int, params: Records, state: Records) -> bool:
-    device_row = params[row]["device_row"]
-    if device_row == row or not _no_answer(state[row]["quality"]):
-        return False
-    return bool(state[device_row]["quality"] & SEVERITY_MASK >= SEVERITY_BAD)
+    return int(turns)
 
 
 @jit.part

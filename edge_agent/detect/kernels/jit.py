@@ -48,7 +48,8 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
     """Decorator for a function that only kernels call: becomes part of them, with no entry from Python to compile."""
     if _njit is None:
         return function
-    compiled: Callable[P, R] = _njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    options = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    compiled: Callable[P, R] = _njit(error_model="numpy", **options)(function)
     return compiled
 
 

@@ -155,13 +155,15 @@ class Edge:
 
     def listen(self) -> None:
         loop = asyncio.get_running_loop()
-        self.events.on_commit(lambda rows: loop.call_soon_threadsafe(self.committed, rows) and None)
-        self.telemetry.on_commit(
-            lambda _, last: loop.call_soon_threadsafe(self.uplink.telemetry_committed, last) and None
-        )
 
-    def committed(self, rows: list[Committed]) -> None:
-        self.uplink.events_committed(rows)
+        def events(rows: list[Committed]) -> None:
+            loop.call_soon_threadsafe(self.uplink.events_committed, rows)
+
+        def telemetry(_first: int, last: int) -> None:
+            loop.call_soon_threadsafe(self.uplink.telemetry_committed, last)
+
+        self.events.on_commit(events)
+        self.telemetry.on_commit(telemetry)
 
     def hello(self) -> frames.Hello:
         heads = {Lane.EVENTS: self.events.head(), Lane.TELEMETRY: self.telemetry.head()}
