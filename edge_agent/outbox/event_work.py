@@ -227,12 +227,14 @@ class EventWork:
         kept_since_ns = self._clock.wall_ns() - round(self._settings.keep_acked_h * NS_PER_H)
         freed = event_space.free_expired(db, self.image, acknowledged, kept_since_ns)
         need_bytes = excess(self._used_bytes(db), self._settings.budget_bytes)
-        if need_bytes > 0:
-            freed = freed or self._make_room(db, draft, acknowledged, need_bytes)
+        # Telemetry first: it frees in its own thread, we look again when more has come.
+        relieved = need_bytes > 0 and not freed and self.relief is not None and self.relief.relieve()
+        if need_bytes > 0 and not freed and not relieved:
+            freed = self._make_room(db, draft, acknowledged, need_bytes)
         self._more_to_free = freed > 0
         if need_bytes <= 0:
             self.over_budget = False
-        elif not freed and not self.over_budget and self._used_bytes(db) > self._settings.budget_bytes:
+        elif not (freed or relieved or self.over_budget) and self._used_bytes(db) > self._settings.budget_bytes:
             self.over_budget = True
             log.error("outbox_over_budget", budget_bytes=self._settings.budget_bytes)
 
@@ -246,9 +248,7 @@ class EventWork:
         return live_bytes(db) + sum(size_on_disk(self._directory / file) for file in beside)
 
     def _make_room(self, db: sqlite3.Connection, draft: Draft, acknowledged: int, need_bytes: int) -> int:
-        """Telemetry first; then what everybody has; then what can be spared. The last number freed here, or 0."""
-        if self.relief is not None and self.relief.relieve():
-            return 0
+        """What everybody has; then what can be spared. The last number freed here, or 0."""
         freed = event_space.free_acknowledged(db, self.image, acknowledged, need_bytes)
         if freed or not (self._started or draft.rows):
             return freed

@@ -73,7 +73,9 @@ class Bench:
     directory: Path
     clock: SimulatedClock
     settings: OutboxSettings = field(
-        default_factory=lambda: OutboxSettings(destinations=(Destination("plant"), Destination("park", mandatory=False)))
+        default_factory=lambda: OutboxSettings(
+            destinations=(Destination("plant"), Destination("park", mandatory=False))
+        )
     )
     ledger: Ledger | None = None
     boot: str = "boot"
@@ -115,7 +117,9 @@ class Bench:
 
     def points(self, count: int = 4, sources: int = 1) -> list[PointSpec]:
         return [
-            PointSpec(0, f"AT-{n}", f"acme/source{n % sources}", "plc", type=PointType.UINT16, address=str(n), unit="ppm")
+            PointSpec(
+                0, f"AT-{n}", f"acme/source{n % sources}", "plc", type=PointType.UINT16, address=str(n), unit="ppm"
+            )
             for n in range(count)
         ]
 

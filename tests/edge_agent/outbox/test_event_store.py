@@ -15,7 +15,7 @@ from contract.events import EventType, decode_event
 from contract.ids import ActivationId, AgentName
 from contract.wire.frames import LaneHead
 from edge_agent.outbox.event_store import EventStore
-from edge_agent.outbox.rows import Committed
+from edge_agent.outbox.rows import Committed, SetAside
 
 
 def test_events_get_consecutive_numbers_in_one_chain(bench, run) -> None:
@@ -320,7 +320,9 @@ def hurt(path: Path, damage: str) -> None:
         path.write_bytes(b"no database at all, but longer than the hundred bytes of a header" * 99)
     else:
         db = sqlite3.connect(path)
-        statement = "DELETE FROM meta WHERE key = 'epoch'" if damage == "empty table" else "DELETE FROM events WHERE seq = 2"
+        statement = (
+            "DELETE FROM meta WHERE key = 'epoch'" if damage == "empty table" else "DELETE FROM events WHERE seq = 2"
+        )
         db.execute(statement)
         db.commit()
         db.close()
@@ -338,7 +340,7 @@ def test_only_a_few_copies_of_corrupt_files_are_kept(bench, run) -> None:
 def test_a_page_that_goes_bad_while_running_costs_the_epoch_but_no_new_event(bench, run) -> None:
     async def scenario() -> None:
         store = bench.open()
-        replaced = []
+        replaced: list[SetAside] = []
         store.on_replaced(replaced.append)
         store.append([bench.condition("AT-1", 1)])
         await store.flush()
