@@ -18,6 +18,7 @@ from typing import Any, Final
 PARTS: Final[Mapping[str, str]] = {
     "codec": "benchmarks.codec",
     "detection": "benchmarks.detection",
+    "latency": "benchmarks.latency",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")
 """Keys of a row, in order. ``value`` and ``goal`` are a number or None, ``met`` is a bool or None where no goal is set,

@@ -40,8 +40,12 @@ class Testbed:
 
     __test__ = False  # no test class, whatever its name begins with
 
-    def __init__(self, site: Site, agent_folders: Sequence[Path], work_dir: Path) -> None:
-        """Raises ConfigError for folders that cannot be used; starts nothing."""
+    def __init__(
+        self, site: Site, agent_folders: Sequence[Path], work_dir: Path, *, agent_ledgers: bool = True
+    ) -> None:
+        """Raises ConfigError for folders that cannot be used; starts nothing. Without ``agent_ledgers`` the agents do
+        not pay for the sync of one, and nothing can be said of what was lost."""
+        self._agent_ledgers = agent_ledgers
         self.rig = Rig(site, work_dir / "rig")
         self.work_dir = work_dir.resolve()
         self.folders = {agent_name(folder): folder for folder in agent_folders}
@@ -161,8 +165,8 @@ class Testbed:
                      log=self.work_dir / "journal.log")
         )  # fmt: skip
         for name in self.agents:
-            own = str(self.agent_dir(name))
-            self._program(name, "edge_agent.cli", "run", own, "--ledger", str(self._agent_ledger(name))).start()
+            witness = ("--ledger", str(self._agent_ledger(name))) if self._agent_ledgers else ()
+            self._program(name, "edge_agent.cli", "run", str(self.agent_dir(name)), *witness).start()
         for name in self.agents:
             _wait(partial(self._has_delivered, name), self.programs[name], "delivers its first event")
 
