@@ -135,6 +135,17 @@ class EventStore:
         self._work.clock_state = clock_state or self._work.clock_state
         self._work.origin = (software, config_hash, catalogue)
 
+    def note_config(self, config_hash: str) -> str | None:
+        """Remember under which configuration this start runs. Returns that of the start before where it was another,
+        None where it was the same or there was none. Waits."""
+
+        def job(db: sqlite3.Connection) -> str | None:
+            former = tables.get_meta(db, "config_hash")
+            tables.put_meta(db, {"config_hash": config_hash})
+            return str(former) if former and former != config_hash else None
+
+        return self._wait(self._submit(job))
+
     def append(self, pending: Sequence[Pending]) -> None:
         """Take events to be committed in this order. Returns at once."""
         assert self._work.origin is not None, "set_origin comes first"

@@ -126,7 +126,6 @@ class Writer:
                 self._set_aside()
             while self._wanted is None and self._work.due():
                 self._commit()
-                self._recovered()
             self._recovered()
         except (sqlite3.Error, StoreError) as error:
             self._failed(error)
@@ -147,6 +146,7 @@ class Writer:
                 self._db.execute("ROLLBACK")
             raise
         self.commits += 1
+        self._recovered()
         committed()
         if self._work.has_freed():
             give_back(self._db)

@@ -10,7 +10,7 @@ import pytest
 
 from contract.chain import digest
 from contract.clock import NS_PER_MS, NS_PER_S
-from contract.events import EventType
+from contract.events import EventType, decode_event
 from contract.points import Catalogue
 from contract.wire.chunk import decode_chunk
 from edge_agent.outbox.event_store import EventStore
@@ -218,6 +218,8 @@ def test_after_an_unclean_stop_numbers_begin_with_the_next_block(bench, run) -> 
         await events.flush()
         receiver = bench.receiver(events)
         await receiver.drain(events)
+        types = [decode_event(record.open).event.type for record in receiver.records.values()]
+        assert types == [EventType.AGENT_START, EventType.AGENT_START, EventType.GAP]
         [data] = receiver.data(EventType.GAP)
         assert (data["lane"], data["cause"], data["count"]) == ("telemetry", "unclean_stop", 4093)
         assert data["runs"][0]["first"] == "4"
@@ -263,6 +265,55 @@ def test_numbers_never_repeat_though_a_power_cut_takes_the_last_commits(bench, r
         rows = await telemetry.read(5, 9, 10**6)  # the aggregator has up to 5
         assert rows is not None
         assert (rows.gaps[0].first, rows.gaps[0].last, len(rows.chunks)) == (6, 4096, 1)
+        await close(events, telemetry)
+
+    run(scenario())
+
+
+def test_a_clean_stop_says_nothing_of_a_crash_in_the_run_after_it(bench, run) -> None:
+    async def scenario() -> None:
+        events, telemetry, catalogue = await opened(bench)
+        telemetry.append(bench.scan(catalogue))
+        await close(events, telemetry)
+        events, telemetry, catalogue = await opened(bench)
+        for _ in range(3):
+            telemetry.append(bench.scan(catalogue))
+            telemetry.flush_source("acme/source0")
+            await settled(telemetry)
+        assert telemetry.head().seq == 4
+        kill(telemetry, events)
+        lost = sqlite3.connect(bench.directory / "telemetry.db")
+        lost.execute("DELETE FROM chunks WHERE seq > 1")
+        lost.commit()
+        lost.close()
+        events, telemetry, catalogue = await opened(bench)
+        rows = await telemetry.read(0, 9, 10**6)
+        assert rows is not None
+        assert [(gap.first, gap.last, gap.cause) for gap in rows.gaps] == [(2, 4096, "unclean_stop")]
+        await close(events, telemetry)
+
+    run(scenario())
+
+
+def test_a_telemetry_page_that_goes_bad_while_running_costs_declared_numbers_only(bench, run) -> None:
+    async def scenario() -> None:
+        events, telemetry, catalogue = await opened(bench)
+        for _ in range(4):
+            telemetry.append(bench.scan(catalogue))
+            telemetry.flush_source("acme/source0")
+            await settled(telemetry)
+        telemetry.acknowledge("plant", 3)
+        telemetry.append(bench.scan(catalogue, raw=9))
+        epoch = events.epoch
+        telemetry._writer.replace("malformed", "corrupt").result(10)
+        telemetry.flush_source("acme/source0")
+        await until(lambda: telemetry.head().seq == 4097)
+        assert (events.epoch, telemetry.acknowledged("plant")) == (epoch, 3)
+        rows = await telemetry.read(0, 9, 10**6)
+        assert rows is not None
+        told = [(gap.first, gap.last, gap.cause) for gap in rows.gaps]
+        assert told == [(1, 3, "freed"), (4, 4096, "store_replaced")]
+        assert decode_chunk(rows.chunks[0]).batch.raw.tolist() == [9, 9, 9, 9]
         await close(events, telemetry)
 
     run(scenario())
