@@ -206,6 +206,9 @@ class Agent:
 
     def _record_start(self) -> None:
         self._lifecycle.start(unclean_stop=self._events.unclean_stop, points=len(self._catalogue))
+        former = self._events.note_config(self._config.config_hash)
+        if former is not None:
+            self._lifecycle.config_changed(former, self._config.config_hash)
         if self._events.replaced is not None:
             self._lifecycle.store_replaced(self._events.replaced, ())
         for condition in self._orphans:

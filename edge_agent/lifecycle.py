@@ -48,6 +48,10 @@ class Lifecycle:
             {"start_number": str(self._events.start_number), "unclean_stop": unclean_stop, "points": points},
         )
 
+    def config_changed(self, former: str, current: str) -> None:
+        """This start runs under another configuration than the one before."""
+        self.record(EventType.CONFIG_CHANGE, {"former": former, "current": current})
+
     def stop(self, reason: str) -> None:
         self.record(EventType.AGENT_STOP, {"reason": reason})
 

@@ -73,7 +73,7 @@ class FakeAggregator:
         socket.curve_secretkey = self.keys.curve_secret
         try:
             socket.bind(f"tcp://127.0.0.1:{self.port or '*'}")
-            self.port = int(socket.last_endpoint.rsplit(b":", 1)[1])
+            self.port = int(bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).rsplit(b":", 1)[1])
             while True:
                 routing_id, data = await socket.recv_multipart()
                 for frame in self.answers(routing_id, decode(data)):

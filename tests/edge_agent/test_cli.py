@@ -1,0 +1,201 @@
+"""``edge-agent`` as an engineer meets it: real processes, from an empty folder to a stopped agent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from contract.events import DecodedEvent, EventType, decode_event
+from contract.ids import AgentName
+from contract.keys import format_public, generate, parse_public
+from edge_agent.app import RealClock
+from edge_agent.outbox.event_store import EventStore
+from edge_agent.outbox.rows import OutboxSettings
+
+AGENT_TOML = """
+[agent]
+name = "store-1"
+organisation = "acme"
+[[destination]]
+name = "park"
+endpoints = ["tcp://127.0.0.1:1"]
+[[device]]
+name = "plc1"
+driver = "modbus_tcp"
+host = "127.0.0.1"
+port = 1
+"""
+POINTS_CSV = """tag,source,device,register,address,type,unit,h,hh
+AT-101,cl2-store,plc1,holding,0,uint16,ppm,25,50
+AT-102,cl2-store,plc1,holding,1,uint16,ppm,25,50
+"""
+
+
+def agent(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_agent.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "agent.toml").write_text(AGENT_TOML)
+    (tmp_path / "points.csv").write_text(POINTS_CSV)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "aggregator.pub").write_text(format_public(generate("park").public))
+    return tmp_path
+
+
+@pytest.fixture
+def ready(folder: Path) -> Path:
+    assert agent("keygen", folder).returncode == 0
+    return folder
+
+
+def run_until(folder: Path, what: str, stop: signal.Signals = signal.SIGTERM) -> None:
+    """Start the agent, wait for a word in what it logs, stop it."""
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, "-m", "edge_agent.cli", "run", str(folder)], stderr=output)
+        try:
+            deadline = time.monotonic() + 30
+            while what not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            process.send_signal(stop)
+            process.wait(timeout=30)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def recorded(folder: Path) -> list[DecodedEvent]:
+    async def read() -> list[DecodedEvent]:
+        store = EventStore.open(folder / "data", AgentName("store-1"), OutboxSettings(), RealClock(), "test", None)
+        rows = await store.read(0, 1000, 10**7)
+        await store.close()
+        return [decode_event(record.open) for record in rows.records] if rows else []
+
+    return asyncio.run(read())
+
+
+def types(events: list[DecodedEvent]) -> list[EventType]:
+    return [event.event.type for event in events]
+
+
+def test_help_teaches_the_way_to_a_running_gateway():
+    shown = agent("--help")
+    assert shown.returncode == 0
+    for command in ("keygen", "check", "run", "status"):
+        assert f"edge-agent {command}" in shown.stdout
+        assert agent(command, "--help").returncode == 0
+
+
+def test_keygen_makes_a_secret_and_a_public_file(folder: Path):
+    done = agent("keygen", folder)
+    assert done.returncode == 0, done.stderr
+    secret, public = folder / "keys" / "agent.key", folder / "keys" / "agent.pub"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert parse_public(public.read_text(), "agent.pub").name == "store-1"
+    assert "agents add store-1" in done.stdout
+
+
+def test_keygen_does_not_overwrite_unless_told(ready: Path):
+    before = (ready / "keys" / "agent.key").read_text()
+    again = agent("keygen", ready)
+    assert again.returncode == 1
+    assert "--replace" in again.stderr
+    assert (ready / "keys" / "agent.key").read_text() == before
+    assert agent("keygen", ready, "--replace").returncode == 0
+    assert (ready / "keys" / "agent.key").read_text() != before
+
+
+def test_check_tells_what_was_understood(ready: Path):
+    done = agent("check", ready)
+    assert done.returncode == 0, done.stderr
+    assert "configuration is good" in done.stdout
+    assert "plc1" in done.stdout
+    assert "detectors:" in done.stdout
+
+
+def test_ten_mistakes_are_ten_errors_with_row_and_column_and_nothing_starts(ready: Path):
+    (ready / "points.csv").write_text(
+        "tag,source,device,register,address,type,unit,h,hh,deadband,poll_s,scale\n"
+        "AT-1,s,plc9,holding,0,uint16,ppm,25,50,0,1,1\n"
+        "AT-2,s,plc1,holdin,1,uint16,ppm,25,50,0,1,1\n"
+        "AT-3,s,plc1,holding,70000,uint16,ppm,25,50,0,1,1\n"
+        "AT-4,s,plc1,holding,3,uint61,ppm,25,50,0,1,1\n"
+        "AT-5,s,plc1,holding,4,uint16,pmm,25,50,0,1,1\n"
+        "AT-6,s,plc1,holding,5,uint16,ppm,60,50,0,1,1\n"
+        "AT-7,s,plc1,holding,6,uint16,ppm,25,50,-1,1,1\n"
+        "AT-8,s,plc1,holding,7,uint16,ppm,25,50,0,0,1\n"
+        "AT-9,s,plc1,holding,8,uint16,ppm,25,50,0,1,0\n"
+        "AT-9,s,plc1,holding,9,uint16,ppm,25,50,0,1,1\n"
+    )
+    for command in ("check", "run"):
+        done = agent(command, ready)
+        assert done.returncode == 2
+        found = [line.split(":")[0] for line in done.stderr.splitlines() if line.startswith("points.csv")]
+        columns = ("device", "register", "address", "type", "unit", "hh", "deadband", "poll_s", "scale", "tag")
+        assert [line.split(", ")[1] for line in found] == [f"row {number}" for number in range(2, 12)]
+        assert tuple(line.split(", ")[2] for line in found) == columns
+        assert "10 errors; nothing was started" in done.stderr
+    assert not (ready / "data").exists()
+
+
+def test_a_start_and_a_stop_are_on_record_in_order(ready: Path):
+    run_until(ready, "agent_running")
+    status = agent("status", ready)
+    assert status.returncode == 1
+    assert "not running" in status.stdout
+    found = recorded(ready)
+    assert types(found)[:2] == [EventType.AGENT_START, EventType.CHECKPOINT]
+    assert types(found)[-2:] == [EventType.AGENT_STOP, EventType.CHECKPOINT]
+    assert found[-2].event.data["reason"] == "SIGTERM"
+
+
+def test_a_kill_shows_at_the_next_start_and_a_changed_list_is_on_record(ready: Path):
+    run_until(ready, "agent_running", signal.SIGKILL)
+    (ready / "points.csv").write_text(POINTS_CSV.replace("25,50", "20,50"))
+    run_until(ready, "agent_running")
+    found = recorded(ready)
+    starts = [event for event in found if event.event.type is EventType.AGENT_START]
+    assert [event.event.data["unclean_stop"] for event in starts] == [False, True]
+    assert [event.event.data["start_number"] for event in starts] == ["1", "2"]
+    (changed,) = [event for event in found if event.event.type is EventType.CONFIG_CHANGE]
+    assert changed.event.data == {
+        "former": starts[0].origin.config_hash, "current": starts[1].origin.config_hash
+    }  # fmt: skip
+    assert [event.message.seq for event in found] == list(range(1, len(found) + 1))
+
+
+def test_two_agents_cannot_share_a_folder(ready: Path):
+    with (ready / "log.txt").open("w") as output:
+        first = subprocess.Popen([sys.executable, "-m", "edge_agent.cli", "run", str(ready)], stderr=output)
+        try:
+            while "agent_running" not in (ready / "log.txt").read_text():
+                assert first.poll() is None
+                time.sleep(0.05)
+            second = agent("run", ready)
+            assert second.returncode == 1
+            assert "edge-agent:" in second.stderr
+            running = agent("status", ready, "--json")
+            assert running.returncode == 0
+            assert json.loads(running.stdout)["agent"] == "store-1"
+        finally:
+            first.terminate()
+            first.wait(timeout=30)
+
+
+def test_status_of_an_agent_that_never_ran_says_so(ready: Path):
+    done = agent("status", ready)
+    assert done.returncode == 1
+    assert "never run" in done.stderr
