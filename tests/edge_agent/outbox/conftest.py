@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -142,26 +143,26 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
     return asyncio.run
 
 
+class Refusing:
+    """A connection on which one kind of statement fails as on a full disk."""
+
+    def __init__(self, db: sqlite3.Connection, statement: str) -> None:
+        self._db, self._statement = db, statement
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        if statement.startswith(self._statement):
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._db.execute(statement, *parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
 @contextmanager
-def refusing(store: Any) -> Iterator[None]:
+def refusing(store: Any, statement: str = "BEGIN") -> Iterator[None]:
     """The disk refuses every commit inside this block."""
-    import sqlite3
-
-    class Refuses:
-        def __init__(self, db: sqlite3.Connection) -> None:
-            self._db = db
-            self.in_transaction = False
-
-        def execute(self, statement: str, *_: object) -> Any:
-            if statement.startswith("BEGIN"):
-                raise sqlite3.OperationalError("database or disk is full")
-            return self._db.execute(statement)
-
-        def close(self) -> None:
-            self._db.close()
-
     db = store._writer._db
-    store._writer._db = Refuses(db)
+    store._writer._db = Refusing(db, statement)
     try:
         yield
     finally:
@@ -169,7 +170,7 @@ def refusing(store: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def full_disk() -> Callable[[Any], Any]:
+def full_disk() -> Callable[..., Any]:
     return refusing
 
 

@@ -11,6 +11,7 @@ import pytest
 from contract.errors import StoreError
 from contract.events import EventType
 from contract.ids import ActivationId, AgentName
+from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.rows import SetAside
 
 
@@ -143,6 +144,27 @@ def test_events_wait_in_memory_while_the_disk_refuses_and_keep_their_order(bench
         receiver = bench.receiver(store)
         await receiver.drain(store)
         assert [data["n"] for data in receiver.data(EventType.CHECKPOINT)] == list(range(20))
+        await store.close()
+
+    run(scenario())
+
+
+def test_a_commit_that_fails_at_its_very_end_leaves_no_trace_and_is_done_again(bench, run, full_disk, tmp_path) -> None:
+    bench.ledger = Ledger(tmp_path / "ledger")
+    heard: list[int] = []
+
+    async def scenario() -> None:
+        store = bench.open()
+        store.on_commit(lambda committed: heard.extend(each.seq for each in committed))
+        with full_disk(store, "COMMIT"):
+            store.append([bench.condition("AT-1", 1)])
+            await until(lambda: store.health().failing is not None)
+            assert (store.head().seq, store.conditions(), heard) == (0, (0, ()), [])
+            assert (tmp_path / "ledger").read_bytes() == b""
+            assert await store.read(0, 9, 10**6) is None
+        await store.flush()
+        assert (store.head().seq, store.conditions()[0], heard) == (1, 1, [1])
+        assert len((tmp_path / "ledger").read_bytes().splitlines()) == 1
         await store.close()
 
     run(scenario())
