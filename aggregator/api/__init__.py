@@ -1,0 +1,1 @@
+"""What programs may ask, as HTTP and JSON: a module per subject, each with the function that pages use as well."""

@@ -1,0 +1,137 @@
+"""The composition root: what each process of an aggregator is made of.
+
+``supervise`` starts this program again as ``ingest`` (socket → journal, the only writer) and as ``web`` (reads and
+shows). The real clock is made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from aggregator.folder import Folder, ingest_lock, migrate
+from aggregator.ingest.allowlist import AllowList
+from aggregator.ingest.link import Link
+from aggregator.ingest.receiver import Parts, Receiver
+from aggregator.journal.log import Journal
+from aggregator.ledger import Ledger
+from aggregator.live.board import LiveBoard
+from aggregator.store import db
+from aggregator.supervise import READY, Child, Supervisor
+from contract.clock import NS_PER_S
+from contract.errors import ConfigError
+
+INGEST_CHAIN: Final = "ingest"
+STDIN: Final = 0
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep_until(self, mono_ns: int) -> None:
+        await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
+
+
+def software() -> str:
+    try:
+        return f"parksentry {version('parksentry')}"
+    except PackageNotFoundError:
+        return "parksentry (not installed)"
+
+
+def configure_logs() -> None:
+    """Console in a terminal, JSON lines otherwise; on standard error, since standard output is data."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def run(folder: Folder, ledger: Path | None, say: Callable[[str], None]) -> bool:
+    """Supervise both processes until SIGTERM or SIGINT; False where they cannot run. Raises ConfigError."""
+    folder.settings()
+    folder.secret_keys()
+    program = [sys.executable, "-m", "aggregator.cli"]
+    witness = [] if ledger is None else ["--ledger", str(ledger)]
+    children = [
+        Child("ingest", [*program, "ingest", str(folder.path), *witness]),
+        Child("web", [*program, "web", str(folder.path)]),
+    ]
+    return asyncio.run(Supervisor(children, RealClock(), say).run())
+
+
+def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) -> None:
+    """The ingest process: until SIGTERM, SIGINT or the supervisor's end. Raises ParkSentryError."""
+    stopping = _on_signals()
+    settings, keys, clock = folder.settings(), folder.secret_keys(), RealClock()
+    with ExitStack() as stack:
+        stack.enter_context(ingest_lock(folder))
+        migrate(folder)
+        engine = db.open_writer(folder.database)
+        stack.callback(engine.dispose)
+        connection = stack.enter_context(engine.connect())
+        link, board = Link(keys), LiveBoard(folder.live_database)
+        stack.callback(link.close)
+        stack.callback(board.close)
+        witness = None if ledger is None else Ledger(ledger)
+        if witness is not None:
+            stack.callback(witness.close)
+        allow_list = AllowList(folder.agents_file, _log_fault)
+        journal = Journal(settings.name, INGEST_CHAIN)
+        receiver = Receiver(
+            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, witness)
+        )  # fmt: skip
+        link.watch(STDIN)
+        endpoint = link.bind(settings.listen)
+        receiver.start(software(), endpoint)
+        say(f"{READY} {endpoint}")
+        receiver.run(stopping, STDIN)
+        receiver.stop()
+
+
+def run_web(folder: Folder, say: Callable[[str], None]) -> None:
+    """The web process: until SIGTERM, SIGINT or the supervisor's end. Raises ConfigError."""
+    from aggregator.web import serve
+
+    serve(folder, RealClock(), lambda address: say(f"{READY} {address}"))
+
+
+def _on_signals() -> Callable[[], bool]:
+    """SIGTERM and SIGINT make the returned function true; a turn of the loop notices."""
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    return lambda: bool(seen)
+
+
+def _log_fault(error: ConfigError) -> None:
+    structlog.get_logger().error("agents_file_unreadable", error=str(error), pid=os.getpid())

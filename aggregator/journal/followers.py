@@ -1,0 +1,83 @@
+"""Reads on in the journal from a cursor, and misses nothing, however many write meanwhile.
+
+Numbers are given under the chain's lock inside the transaction that makes them visible, so whatever is read after
+``seq`` is complete. Polling is the means: a follower asks again and again and keeps its place itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from aggregator.journal.cursor import Cursor, Place
+from aggregator.journal.log import JournalEntry, JournalKind
+from aggregator.journal.tables import EVENTS, JOURNAL, JOURNAL_CHAINS
+
+PAGE_ROWS: Final = 500
+POLL_S: Final = 0.2
+"""How long a follower waits when there was nothing new; contract: at most 250 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A record, the cursor behind it, and for a record of kind "event" the open part of that event, as it came."""
+
+    entry: JournalEntry
+    cursor: Cursor
+    event_open: bytes | None
+
+
+def read_after(connection: sa.Connection, after: Cursor, limit: int = PAGE_ROWS) -> list[Followed]:
+    """Up to ``limit`` records after the cursor: each chain in its order, one chain after another."""
+    found: list[Followed] = []
+    for chain in connection.scalars(_CHAINS):
+        place = after.places.get(chain, Place("", 0))
+        for row in connection.execute(_after(chain, place, limit - len(found))):
+            after = after.after(chain, Place(row.journal_epoch, row.seq))
+            found.append(Followed(_entry(row), after, row.event_open if row.kind == JournalKind.EVENT else None))
+    return found
+
+
+def follow(engine: sa.Engine, after: Cursor, pause: Callable[[], None]) -> Iterator[Followed]:
+    """Every record after the cursor, then every new one, for ever. ``pause`` is called when there is nothing new."""
+    while True:
+        with engine.begin() as connection:
+            found = read_after(connection, after)
+        if not found:
+            pause()
+            continue
+        yield from found
+        after = found[-1].cursor
+
+
+_CHAINS: Final = sa.select(JOURNAL_CHAINS.c.chain).distinct().order_by(JOURNAL_CHAINS.c.chain)
+
+
+def _after(chain: str, place: Place, limit: int) -> sa.Select[Any]:
+    rows = JOURNAL.c
+    newer = sa.or_(
+        rows.journal_epoch > place.journal_epoch,
+        sa.and_(rows.journal_epoch == place.journal_epoch, rows.seq > place.seq),
+    )
+    event = sa.and_(
+        EVENTS.c.agent == rows.event_agent, EVENTS.c.epoch == rows.event_epoch, EVENTS.c.seq == rows.event_seq
+    )
+    return (
+        sa.select(
+            rows.chain, rows.journal_epoch, rows.seq, rows.kind, rows.received_ns, rows.open, rows.prev_hash,
+            rows.hash, EVENTS.c.open.label("event_open"),
+        )
+        .select_from(JOURNAL.outerjoin(EVENTS, event))
+        .where(rows.chain == chain, newer)
+        .order_by(rows.journal_epoch, rows.seq)
+        .limit(limit)
+    )  # fmt: skip
+
+
+def _entry(row: sa.Row[Any]) -> JournalEntry:
+    return JournalEntry(
+        row.chain, row.journal_epoch, row.seq, JournalKind(row.kind), row.received_ns, row.open, row.prev_hash, row.hash
+    )

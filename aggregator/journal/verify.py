@@ -1,0 +1,136 @@
+"""Walks every chain and says where the first one breaks: the journal's, and those of the agents' events.
+
+Nothing is trusted but bytes: hashes are computed anew from what is stored, numbers must follow each other, and what a
+record says of itself must be where it lies. Holes in an agent's numbers must be declared gaps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from aggregator.journal.checkpoints import signature_holds
+from aggregator.journal.log import JournalKind
+from aggregator.journal.tables import EVENTS, GAPS, JOURNAL, JOURNAL_CHAINS
+from contract.chain import Record, genesis, link
+from contract.ids import Lane
+from contract.keys import PublicKeys
+
+_ROWS_AT_ONCE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where a chain does not hold."""
+
+    chain: str
+    seq: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.chain} breaks at {self.seq}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A chain that was walked to its end or its first break."""
+
+    chain: str
+    records: int
+    broken: Break | None
+
+
+def verify_journal(connection: sa.Connection, keys: PublicKeys) -> Iterator[Walked]:
+    """Each epoch of each chain of the journal, with the checkpoints in it and the events it vouches for."""
+    query = sa.select(JOURNAL_CHAINS).order_by(JOURNAL_CHAINS.c.chain, JOURNAL_CHAINS.c.journal_epoch)
+    for head in [dict(row) for row in connection.execute(query).mappings()]:
+        yield _walk_journal(connection, head, keys)
+
+
+def verify_events(connection: sa.Connection, algorithms: Mapping[tuple[str, str], str]) -> Iterator[Walked]:
+    """The events chain of each (agent, epoch); ``algorithms`` names the hash of each."""
+    for (agent, epoch), algorithm in sorted(algorithms.items()):
+        yield _walk_events(connection, agent, epoch, algorithm)
+
+
+def _walk_journal(connection: sa.Connection, head: dict[str, Any], keys: PublicKeys) -> Walked:
+    name = f"journal {head['chain']} {head['journal_epoch']}"
+    hash_, seq = genesis(head["algorithm"], head["aggregator"], head["chain"], head["journal_epoch"]), 0
+    for row in connection.execute(_JOURNAL, head, execution_options={"yield_per": _ROWS_AT_ONCE}):
+        reason = _fault_of_record(row, seq + 1, hash_, head["algorithm"], keys)
+        if reason is not None:
+            return Walked(name, seq, Break(name, seq + 1, reason))
+        hash_, seq = row.hash, seq + 1
+    if (seq, hash_) != (head["seq"], head["hash"]):
+        return Walked(name, seq, Break(name, seq + 1, f"the chain ends here, its head says {head['seq']}"))
+    return Walked(name, seq, None)
+
+
+def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str, keys: PublicKeys) -> str | None:
+    if row.seq != seq:
+        return f"the next record is {row.seq}"
+    if row.prev_hash != previous or link(algorithm, previous, Record(row.open).digest(algorithm)) != row.hash:
+        return "the hash does not fit the record and the one before it"
+    record = json.loads(row.open)
+    stored = (row.aggregator, row.chain, row.journal_epoch, str(row.seq), row.kind, str(row.received_ns))
+    if stored != tuple(record[name] for name in _IDENTITY):
+        return "the columns are not those of the record"
+    if row.kind == JournalKind.CHECKPOINT and not signature_holds(row.aggregator, record["data"], keys):
+        return "the signature of the checkpoint does not hold"
+    if row.event_agent is not None and record["data"].get("hash") != (row.event_hash or b"").hex():
+        return "the event it vouches for is missing or another one"
+    return None
+
+
+def _walk_events(connection: sa.Connection, agent: str, epoch: str, algorithm: str) -> Walked:
+    name, place = f"events {agent} {epoch}", {"agent": agent, "epoch": epoch, "lane": Lane.EVENTS.value}
+    gaps = {row.first_seq: row for row in connection.execute(_GAPS, place)}
+    hash_, seq, count = genesis(algorithm, agent, epoch, Lane.EVENTS.value), 0, 0
+    for row in connection.execute(_EVENTS, place, execution_options={"yield_per": _ROWS_AT_ONCE}):
+        seq, hash_ = _skip_gaps(gaps, seq, hash_)
+        if row.seq != seq + 1:
+            return Walked(name, count, Break(name, seq + 1, f"the next event is {row.seq}, and no gap is declared"))
+        digest = Record(row.open, row.salt, row.restricted).digest(algorithm)
+        if digest != row.digest or link(algorithm, hash_, digest) != row.hash:
+            return Walked(name, count, Break(name, row.seq, "the hash does not fit the event and the one before it"))
+        hash_, seq, count = row.hash, row.seq, count + 1
+    return Walked(name, count, None)
+
+
+def _skip_gaps(gaps: Mapping[int, sa.Row[Any]], seq: int, hash_: bytes) -> tuple[int, bytes]:
+    while seq + 1 in gaps:
+        gap = gaps[seq + 1]
+        seq, hash_ = gap.last_seq, gap.hash_last or hash_
+    return seq, hash_
+
+
+_IDENTITY: Final = ("aggregator", "chain", "journal_epoch", "seq", "kind", "received_ns")
+_JOURNAL: Final = (
+    sa.select(JOURNAL, EVENTS.c.hash.label("event_hash"))
+    .select_from(
+        JOURNAL.outerjoin(
+            EVENTS,
+            sa.and_(
+                EVENTS.c.agent == JOURNAL.c.event_agent, EVENTS.c.epoch == JOURNAL.c.event_epoch,
+                EVENTS.c.seq == JOURNAL.c.event_seq,
+            ),
+        )
+    )
+    .where(
+        JOURNAL.c.aggregator == sa.bindparam("aggregator"), JOURNAL.c.chain == sa.bindparam("chain"),
+        JOURNAL.c.journal_epoch == sa.bindparam("journal_epoch"),
+    )
+    .order_by(JOURNAL.c.seq)
+)  # fmt: skip
+_EVENTS: Final = (
+    sa.select(EVENTS)
+    .where(EVENTS.c.agent == sa.bindparam("agent"), EVENTS.c.epoch == sa.bindparam("epoch"))
+    .order_by(EVENTS.c.seq)
+)
+_GAPS: Final = sa.select(GAPS).where(
+    GAPS.c.agent == sa.bindparam("agent"), GAPS.c.epoch == sa.bindparam("epoch"), GAPS.c.lane == sa.bindparam("lane")
+)
