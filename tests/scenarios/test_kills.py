@@ -23,6 +23,7 @@ from contract.ids import Lane
 from hil_tests.audit import Audit, Flaw, audit
 from hil_tests.compare import Committed, compare
 from hil_tests.field import Field, FieldAgent, Tail, one_device, wait_for
+from hil_tests.processes import Program
 
 COUNT = int(os.environ.get("KILLS_COUNT") or 20)
 SEED = int(os.environ.get("KILLS_SEED") or random.SystemRandom().randrange(2**32))
@@ -30,6 +31,7 @@ VICTIMS = ("agent", "ingest", "supervisor")
 TOGGLING, TRENDING = 30, 20
 PAUSE_S_MIN, PAUSE_S_MAX = 0.1, 1.0
 OWED_TIMEOUT_S = 5.0
+DIES_AFTER_EVENTS = 100
 TIMEOUT_S = 120 + 10 * COUNT
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
@@ -231,3 +233,29 @@ def _changed_copy(path: Path, copy: Path, deletion: str) -> Path:
         db.execute("PRAGMA foreign_keys = OFF")
         assert db.execute(deletion).rowcount == 1
     return copy
+
+
+@pytest.mark.parametrize(("mode", "loses"), [("early", True), ("honest", False)])
+def test_an_acknowledgement_before_the_commit_loses_events_and_the_audit_says_so(open_field, mode, loses):
+    """The agent keeps nothing that was acknowledged, so it cannot make good what the aggregator forgot."""
+    field = open_field(_site(random.Random(SEED)))
+    agent = field.add_agent("gate", "plant", _points(), outbox={"keep_acked_h": 0.0, "budget_mb": 4})
+    sabotaged = _ingest(field, mode)
+    sabotaged.start()
+    agent.start()
+    wait_for(lambda: not sabotaged.running and len(field.aggregator.committed()) >= DIES_AFTER_EVENTS, "ingest dies")
+    sent = len(agent.committed())
+    wait_for(lambda: len(agent.committed()) > sent + 100, "the agent goes on and frees what it may")
+    field.rig.command("plant", "freeze")
+    field.aggregator.start()
+    field.wait_until_drained(agent)
+    found = field.audit(agent)
+    assert (found.count(Flaw.LOST) > 0) == loses, str(found)
+    assert found.count(Flaw.LOST) == len(found.findings)
+
+
+def _ingest(field: Field, mode: str) -> Program:
+    """The process that commits, without its supervisor, made to die at its commit."""
+    folder, ledger = str(field.aggregator.folder), str(field.aggregator.ledger)
+    command = (mode, str(DIES_AFTER_EVENTS), "aggregator.cli", "ingest", folder, "--ledger", ledger)
+    return Program("early ack", "tests.scenarios.early_ack", command, field.folder / "early_ack.log")

@@ -63,7 +63,11 @@ def _write(file: Path, columns: list[str], rows: list[list[str]]) -> Path:
 
 
 def _play_and_compare(open_field, file: Path, columns: list[str], step_s: float) -> None:
-    signals = [{"kind": "recording", "file": str(file), "column": each, "step_s": step_s} for each in columns]
+    """The whole recording is played over and over, since the device begins before anybody reads it."""
+    signals = [
+        {"kind": "recording", "file": str(file), "column": each, "step_s": step_s, "after_end": "loop"}
+        for each in columns
+    ]
     field = open_field(
         one_device(DEVICE, [{"name": f"r{i}", "type": "float32", "signal": each} for i, each in enumerate(signals)])
     )
