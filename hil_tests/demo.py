@@ -136,8 +136,15 @@ def measure(bed: Testbed) -> dict[str, Usage]:
     found = {"hil-rig": psutil.Process(os.getpid())}
     found |= {f"device {name}": psutil.Process(pid) for name, pid in bed.rig.pids.items()}
     for name, program in bed.programs.items():
-        found |= {f"{name}{f' child {i}' if i else ''}": each for i, each in enumerate(program.usage())}
+        own, *descendants = program.usage()
+        found |= {name: own} | {f"{name} {_part(each, i)}": each for i, each in enumerate(descendants, 1)}
     return {name: _usage(process) for name, process in found.items()}
+
+
+def _part(process: psutil.Process, number: int) -> str:
+    """What a program calls the part of itself that it started, after ``python -m MODULE``."""
+    words = process.cmdline()
+    return words[3] if len(words) > 3 and words[1] == "-m" else str(number)
 
 
 def _usage(process: psutil.Process) -> Usage:

@@ -109,7 +109,17 @@ def _kill_all(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=STOP_TIMEOUT_S)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while not all(map(_is_dead, processes)) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    """A dead process stays in the table until whoever inherited it has collected it, which may take a while."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def run_to_end(module: str, *arguments: str, good: tuple[int, ...] = (0,)) -> str:

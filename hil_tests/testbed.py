@@ -46,7 +46,7 @@ class Testbed:
         """Raises ConfigError for folders that cannot be used; starts nothing. Without ``agent_ledgers`` the agents do
         not pay for the sync of one, and nothing can be said of what was lost."""
         self._agent_ledgers = agent_ledgers
-        self.rig = Rig(site, work_dir / "rig")
+        self.rig = Rig(site.on_free_ports(), work_dir / "rig")
         self.work_dir = work_dir.resolve()
         self.folders = {agent_name(folder): folder for folder in agent_folders}
         if len(self.folders) < len(agent_folders) or AGGREGATOR in self.folders:
@@ -118,10 +118,11 @@ class Testbed:
         return events
 
     def tell(self, program: str, command: str) -> int:
-        """``kill``, ``stop`` or ``start`` a program by name; returns the moment at which that was done. KeyError."""
+        """``kill``, ``stop`` or ``start`` a program by name; returns the moment at which that began. KeyError."""
         target = self.programs[program]
+        begin_ns = time.monotonic_ns()
         {"kill": target.kill, "stop": target.stop, "start": target.start}[command]()
-        return time.monotonic_ns()
+        return begin_ns
 
     def finish(self) -> None:
         """Stop the agents, let what they owe arrive, read the journal to its end. Ledgers and events are complete then.

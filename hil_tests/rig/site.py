@@ -77,6 +77,11 @@ class Site(_Settings):
         """Raises KeyError."""
         return {each.name: each for each in self.devices}[name]
 
+    def on_free_ports(self) -> Site:
+        """The same site, each device on a port that is free when it starts."""
+        devices = tuple(each.model_copy(update={"port": 0}) for each in self.devices)
+        return self.model_copy(update={"devices": devices})
+
 
 def load_site(path: Path) -> Site:
     """Read a ``site.toml``, or the one in a folder; recordings are looked for beside it.

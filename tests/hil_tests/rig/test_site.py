@@ -101,6 +101,12 @@ def test_two_devices_on_one_port_or_with_one_name_are_refused() -> None:
     assert {fault.column for fault in caught.value.faults} == {"device, name", "device, port"}
 
 
+def test_a_site_can_be_had_on_free_ports() -> None:
+    data = {"device": [{"name": "plant", "port": 15020, "register": [register()]}]}
+    site = parse_site(data, Path("site.toml"))
+    assert site.on_free_ports() == parse_site({"device": [{**data["device"][0], "port": 0}]}, Path("site.toml"))
+
+
 @pytest.mark.parametrize("text", ["", "device = 3", "[[device]\n"])
 def test_a_file_that_is_no_site_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "site.toml").write_text(text)

@@ -1,0 +1,74 @@
+"""One short scenario on the real programs, as `hil-rig run` does it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hil_tests import cli
+from hil_tests.demo import demo_folder
+
+SCENARIO = """
+title = "A leak is told, and what did not happen is not"
+site = "{folder}"
+agents = ["{folder}/chlorine-store"]
+
+[[at]]
+t_s = 0.5
+name = "leak"
+device = "chlorine-plc"
+command = "step AT-103 2.6"
+
+[[at]]
+t_s = 1
+name = "down"
+program = "aggregator"
+command = "kill"
+
+[[at]]
+t_s = 1.5
+program = "aggregator"
+command = "start"
+
+[[expect]]
+after = "leak"
+within_s = 4
+type = "condition_on"
+kind = "high"
+tag = "AT-103"
+level = 2
+times = 1
+
+[[expect]]
+after = "leak"
+within_s = 2
+type = "condition_on"
+tag = "AT-104"
+
+[[forbid]]
+after = "leak"
+within_s = 4
+tag = "AT-103"
+"""
+
+
+def test_a_scenario_on_the_real_programs_passes_and_fails_where_it_should(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "leak.toml").write_text(SCENARIO.format(folder=demo_folder()))
+    report, work = tmp_path / "report.json", tmp_path / "work"
+    status = cli.main(["run", str(tmp_path / "leak.toml"), "--json", str(report), "--dir", str(work)])
+    screen = capsys.readouterr().out
+    assert status == 1, screen
+    (outcome,) = json.loads(report.read_text())["scenarios"]
+    came, did_not_come, came_though_forbidden = outcome["verdicts"]
+    assert came["passed"], screen
+    assert 0 < came["latency_ms"] < 4000
+    assert not did_not_come["passed"]
+    assert not came_though_forbidden["passed"]
+    assert (outcome["lost"], outcome["duplicated"], outcome["out_of_order"]) == (0, 0, 0), screen
+    assert "AT-103 high level 2" in screen
+    assert "0 of 1 scenario(s) passed" in screen
+    assert (work / "leak" / "aggregator.ledger").read_text().count("\n") >= 3
