@@ -59,6 +59,8 @@ def test_an_unknown_key_gets_no_link_and_is_put_on_record(field):
     stranger.start()
     wait_for(lambda: _refusals(field, before), "the refusal is put on record", 30.0)
     time.sleep(1.0)
+    # The handshake fails without a word: a refusal in words would mean that it had got a link to be refused on.
+    assert stranger.status()["destinations"][0]["refusal"] is None
     stranger.program.stop()
     assert _refusals(field, before) == ["unknown_key"]
     assert _kinds(field, before, "stranger") <= {"link_refused"}
