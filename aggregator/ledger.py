@@ -11,8 +11,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from contract.ids import Lane
+
+LINE_BYTES_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,12 @@ class LedgerLine:
 
 
 class Ledger:
-    """Appends to a file; an existing one is continued."""
+    """Appends to a file; an existing one is continued, without the last line where a kill cut that off."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        """Raises OSError."""
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        _drop_cut_line(self._file)
 
     def append(self, lines: Sequence[LedgerLine], mono_ns: int) -> None:
         """Write and sync once for all. ``mono_ns``: when the commit had returned."""
@@ -43,6 +48,14 @@ class Ledger:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _drop_cut_line(file: int) -> None:
+    size = os.fstat(file).st_size
+    start = max(0, size - LINE_BYTES_MAX)
+    end = os.pread(file, LINE_BYTES_MAX, start)
+    if not end.endswith(b"\n"):
+        os.ftruncate(file, start + end.rfind(b"\n") + 1)
 
 
 def _text(line: LedgerLine, mono_ns: int) -> str:

@@ -82,7 +82,6 @@ class Tail:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
-        self._rest = b""
         self.heads: dict[Lane, int] = dict.fromkeys(Lane, 0)
         self.lines = 0
 
@@ -90,9 +89,9 @@ class Tail:
         if self._path.exists():
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                news = file.read()
-            self._offset += len(news)
-            *lines, self._rest = (self._rest + news).split(b"\n")
+                *lines, unfinished = file.read().split(b"\n")
+                # Read again next time: the rest of it may come, or a kill cut it off and it will be taken away.
+                self._offset = file.tell() - len(unfinished)
             for line in lines:
                 entry = json.loads(line)
                 self.heads[Lane(entry["lane"])] = entry["seq"]

@@ -13,8 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 from contract.ids import Epoch, Lane
+
+LINE_BYTES_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,14 @@ class LedgerLine:
 
 
 class Ledger:
-    """One file for both lanes; both commit threads write."""
+    """One file for both lanes; both commit threads write. An existing one is continued, without the last line where a
+    kill cut that off."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        """Raises OSError."""
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         self._lock = Lock()
+        _drop_cut_line(self._fd)
 
     def record(self, lines: Iterable[LedgerLine]) -> None:
         """Append and fsync. Raises OSError."""
@@ -55,3 +61,11 @@ class Ledger:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _drop_cut_line(fd: int) -> None:
+    size = os.fstat(fd).st_size
+    start = max(0, size - LINE_BYTES_MAX)
+    end = os.pread(fd, LINE_BYTES_MAX, start)
+    if not end.endswith(b"\n"):
+        os.ftruncate(fd, start + end.rfind(b"\n") + 1)
