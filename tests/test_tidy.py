@@ -123,7 +123,7 @@ def test_nothing_is_postponed() -> None:
 def test_no_module_is_dead() -> None:
     present = [name for name in PRODUCT if (ROOT / name / "__init__.py").exists()]
     graph = grimp.build_graph(*present, cache_dir=None)
-    named = names_in_strings() | entry_points()
+    named = names_in_strings() | entry_points() | used_by_scenarios()
     dead = [
         module
         for module in sorted(graph.modules)
@@ -151,6 +151,16 @@ def path_of(module: str) -> Path:
 
 def entry_points() -> set[str]:
     return {target.partition(":")[0] for target in PROJECT["project"]["scripts"].values()}
+
+
+def used_by_scenarios() -> set[str]:
+    """What is made for tests of the whole system; nothing else of the product may live from its tests alone."""
+    return {
+        node.module
+        for path in modules("tests/scenarios")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("hil_tests.")
+    }
 
 
 def names_in_strings() -> set[str]:

@@ -13,8 +13,8 @@ from hil_tests.field import Field, one_device, wait_for
 from hil_tests.rig.ledger import RowKind
 
 POINTS = 12
-POLL_S = 0.2
-TIMEOUT_S = 0.1
+POLL_S = 0.5
+TIMEOUT_S = 0.3
 DEVICE = "plant"
 STANDING = "TEMP-0"
 """Active before, during and after: what is not known does not return to normal."""
