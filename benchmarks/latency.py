@@ -26,6 +26,8 @@ IDLE_COMMITS: Final = 100
 POINTS: Final = 100
 ROW_BYTES: Final = 900
 """About an event with its digests."""
+REPORTED_SHARE_MIN: Final = 0.95
+"""A change can fall between two polls where the machine stalls for longer than the cadence; most must not."""
 GOAL_P50: Final = 1.6
 GOAL_P99: Final = 4.0
 
@@ -83,7 +85,7 @@ def _measure(work: Path) -> tuple[list[float], list[float]]:
         (marker,) = markers(folder, site)
         found = changes(marker, bed.rig.ledger(marker.device), bed.events, bed.commits())
     reported = [each for each in found if each.committed_ns is not None]
-    if len(reported) < len(found) - 1 or len(reported) < IDLE_COMMITS:
+    if len(reported) < REPORTED_SHARE_MIN * len(found) or len(reported) < IDLE_COMMITS:
         raise RuntimeError(f"only {len(reported)} of {len(found)} changes were reported")
     software = [each.software_latency_ms for each in reported if each.software_latency_ms is not None]
     return software, [each.latency_ms for each in reported if each.latency_ms is not None]

@@ -30,7 +30,7 @@ from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.uplink.live import LiveTable
 
 TICK_NS: Final = 100 * NS_PER_MS
-LIVE_PERIOD_NS: Final = 500 * NS_PER_MS
+LIVE_PERIOD_NS: Final = 850 * NS_PER_MS
 """Contract: latest values are at most 1 s old."""
 RECENT_EVENTS_MAX: Final = 1024
 EVENTS_PER_READ: Final = 500

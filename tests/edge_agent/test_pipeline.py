@@ -192,6 +192,7 @@ def test_an_event_flushes_the_trend_of_its_source(new_agent):
     agent.feed("AT-102", 1.0)
     agent.feed("AT-101", 1.0)
     agent.feed("AT-101", 30.0)
+    agent.wait(0.2)
     deadline = 200
     while agent.telemetry.head().seq == 0 and deadline:
         asyncio.run(asyncio.sleep(0.01))
