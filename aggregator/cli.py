@@ -82,8 +82,8 @@ def _init(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from aggregator import app
 
-    app.configure_logs()
     folder = _existing(arguments.folder)
+    app.configure_logs()
     return 0 if app.run(folder, arguments.ledger, _say) else EXIT_FAILED
 
 
@@ -91,9 +91,10 @@ def _ingest(arguments: argparse.Namespace) -> int:
     from aggregator import app
     from aggregator.supervise import EXIT_HOPELESS
 
-    app.configure_logs()
     try:
-        app.run_ingest(_existing(arguments.folder), arguments.ledger, _say)
+        folder = _existing(arguments.folder)
+        app.configure_logs()
+        app.run_ingest(folder, arguments.ledger, _say)
     except (ConfigError, LinkError) as error:
         print(f"aggregator: {error}", file=sys.stderr)
         return EXIT_HOPELESS
@@ -103,8 +104,9 @@ def _ingest(arguments: argparse.Namespace) -> int:
 def _web(arguments: argparse.Namespace) -> int:
     from aggregator import app
 
+    folder = _existing(arguments.folder)
     app.configure_logs()
-    app.run_web(_existing(arguments.folder), _say)
+    app.run_web(folder, _say)
     return 0
 
 

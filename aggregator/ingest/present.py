@@ -130,15 +130,15 @@ class Present:
     ) -> Changes:
         """``lane_seq`` is how far the events lane has come; a SNAPSHOT from before that is stale and changes nothing."""
         changes = Changes()
-        if as_of < lane_seq or (epoch == self._epoch and as_of < self._as_of):
-            return changes
-        self._epoch, self._as_of, self._reconciling = epoch, as_of, True
         listed = list(conditions)
-        self._snapshot = frozenset(condition.activation for condition in listed)
-        for condition in listed:
-            self._take(changes, epoch, as_of, condition, Via.SNAPSHOT, now_ns)
-        self._reconcile_if_passed(changes, lane_seq, now_ns)
-        self._forget([*changes.activations])
+        named = frozenset(condition.activation for condition in listed)
+        stale = as_of < lane_seq or (epoch == self._epoch and as_of < self._as_of)
+        if not stale:
+            self._epoch, self._as_of, self._reconciling, self._snapshot = epoch, as_of, True, named
+            for condition in listed:
+                self._take(changes, epoch, as_of, condition, Via.SNAPSHOT, now_ns)
+            self._reconcile_if_passed(changes, lane_seq, now_ns)
+        self._forget(named.union(changes.activations))
         return changes
 
     def apply_state(self, epoch: Epoch, seq: int, condition: ConditionData, lane_seq: int, now_ns: int) -> Changes:
@@ -146,7 +146,7 @@ class Present:
         changes = Changes()
         if seq > lane_seq and not self.is_late(epoch, seq):
             self._take(changes, epoch, seq, condition, Via.STATE, now_ns)
-            self._forget([condition.activation])
+        self._forget([condition.activation])
         return changes
 
     def apply_event(self, epoch: Epoch, seq: int, condition: ConditionData, now_ns: int) -> Changes:
@@ -221,7 +221,7 @@ class Present:
 
     def _close_forgotten(self, changes: Changes, key: ConditionKey, newer: ActivationId, now_ns: int) -> None:
         """A condition turns on by its own event: whatever was open of it before has lost its clearing event."""
-        for id_ in sorted(self._by_key[key]):
+        for id_ in sorted(self._by_key.get(key, ())):
             if id_.epoch == newer.epoch and id_.seq < newer.seq:
                 self._close(changes, id_, CloseReason.RECONCILED, now_ns)
 

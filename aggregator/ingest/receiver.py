@@ -108,6 +108,7 @@ class Receiver:
         self.commit_and_acknowledge(group)
         self._sign_checkpoint()
         self._parts.board.alive("ingest", self._clock.wall_ns(), endpoint)
+        self._parts.board.flush()
 
     def run(self, is_stopping: Callable[[], bool], parent: int | None = None) -> None:
         """Turn until told to stop, or until ``parent``, a file descriptor, has news: its other end is gone."""

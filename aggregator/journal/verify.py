@@ -73,7 +73,7 @@ def _walk_journal(connection: sa.Connection, head: dict[str, Any], keys: PublicK
 def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str, keys: PublicKeys) -> str | None:
     if row.seq != seq:
         return f"the next record is {row.seq}"
-    if row.prev_hash != previous or link(algorithm, previous, Record(row.open).digest(algorithm)) != row.hash:
+    if row.prev_hash != previous or link(algorithm, previous, Record(_stored(row.open)).digest(algorithm)) != row.hash:
         return "the hash does not fit the record and the one before it"
     record = json.loads(row.open)
     stored = (row.aggregator, row.chain, row.journal_epoch, str(row.seq), row.kind, str(row.received_ns))
@@ -94,11 +94,16 @@ def _walk_events(connection: sa.Connection, agent: str, epoch: str, algorithm: s
         seq, hash_ = _skip_gaps(gaps, seq, hash_)
         if row.seq != seq + 1:
             return Walked(name, count, Break(name, seq + 1, f"the next event is {row.seq}, and no gap is declared"))
-        digest = Record(row.open, row.salt, row.restricted).digest(algorithm)
+        digest = Record(_stored(row.open), _stored(row.salt), _stored(row.restricted)).digest(algorithm)
         if digest != row.digest or link(algorithm, hash_, digest) != row.hash:
             return Walked(name, count, Break(name, row.seq, "the hash does not fit the event and the one before it"))
         hash_, seq, count = row.hash, row.seq, count + 1
     return Walked(name, count, None)
+
+
+def _stored(value: bytes | str) -> bytes:
+    """SQLite keeps whatever type somebody put into a column by hand; it is the bytes that count."""
+    return value.encode() if isinstance(value, str) else value
 
 
 def _skip_gaps(gaps: Mapping[int, sa.Row[Any]], seq: int, hash_: bytes) -> tuple[int, bytes]:
