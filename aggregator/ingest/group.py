@@ -15,7 +15,7 @@ from aggregator.ledger import LedgerLine
 from aggregator.store.db import Row
 from contract.ids import ActivationId, AgentName, Epoch, Lane
 from contract.wire.frames import Frame, LaneHead
-from contract.wire.session import ServerSession
+from contract.wire.server import ServerSession
 
 LaneKey = tuple[AgentName, Epoch, Lane]
 

@@ -15,7 +15,8 @@ from contract.events import Json
 from contract.ids import AgentName
 from contract.wire import frames
 from contract.wire.frames import RefuseCode
-from contract.wire.session import HEARTBEAT_MS, SILENT_PERIODS, Conflict, Forked, Known, Send, ServerSession
+from contract.wire.server import Conflict, Known, ServerSession
+from contract.wire.session import HEARTBEAT_MS, SILENT_PERIODS, Forked, Send
 
 REPORT_PERIOD_NS: Final = 60 * NS_PER_S
 """A refusal of one kind of one key is put on record at most this often, with its count."""

@@ -25,7 +25,7 @@ from contract.ids import ActivationId, AgentName, Epoch, Lane, MessageId
 from contract.points import PointSpec
 from contract.wire import codec, frames
 from contract.wire.frames import DeclaredGap, LaneHead
-from contract.wire.session import Known, ServerSession
+from contract.wire.server import Known, ServerSession
 
 Recall = Callable[[Iterable[ActivationId]], list[Activation]]
 """Looks activations up in the store."""

@@ -152,7 +152,7 @@ class Uplink:
 
     async def drain(self, until_mono_ns: int) -> None:
         """Wait until everything committed is acknowledged, or the time is over."""
-        while self._clock.mono_ns() < until_mono_ns and self.phase is AgentPhase.STREAMING:
+        while self._clock.mono_ns() < until_mono_ns and self.phase is not AgentPhase.REFUSED:
             if self.acked(Lane.EVENTS) >= self._events.head().seq and (
                 self.acked(Lane.TELEMETRY) >= self._telemetry.head().seq
             ):

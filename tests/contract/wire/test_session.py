@@ -14,9 +14,9 @@ from contract.clock import NS_PER_S
 from contract.events import ConditionData
 from contract.ids import ActivationId, AgentName, Epoch, Lane
 from contract.points import ConditionClass, ConditionKind
-from contract.wire import frames, session
+from contract.wire import frames, server, session
 from contract.wire.frames import DeclaredGap, LaneHead, RefuseCode
-from contract.wire.session import AgentPhase, AgentSession, ServerSession, last_seq
+from contract.wire.session import AgentPhase, AgentSession, last_seq
 
 EPOCH = Epoch("0" * 31 + "1")
 AGENT = AgentName("store-1")
@@ -181,14 +181,14 @@ class TestAgent:
 
 
 class TestServer:
-    KNOWN = session.Known("park", {Lane.EVENTS: LaneHead(5, hash_of(5))}, {Lane.EVENTS: hash_of(5)}, 1)
+    KNOWN = server.Known("park", {Lane.EVENTS: LaneHead(5, hash_of(5))}, {Lane.EVENTS: hash_of(5)}, 1)
 
     def judge(
-        self, said: frames.Hello, known: session.Known = KNOWN, standing: ServerSession | None = None, now_ns: int = 0
-    ) -> list[session.ServerOutput]:
-        return ServerSession.judge_hello("store-1", said, known, standing, now_ns, 0)
+        self, said: frames.Hello, known: server.Known = KNOWN, standing: server.ServerSession | None = None, now_ns: int = 0
+    ) -> list[server.ServerOutput]:
+        return server.ServerSession.judge_hello("store-1", said, known, standing, now_ns, 0)
 
-    def refusal(self, outputs: list[session.ServerOutput]) -> RefuseCode:
+    def refusal(self, outputs: list[server.ServerOutput]) -> RefuseCode:
         last = outputs[-1]
         assert isinstance(last, session.Send)
         assert isinstance(last.frame, frames.Refuse)
@@ -218,29 +218,29 @@ class TestServer:
         assert self.refusal(self.judge(hello(5), known)) is RefuseCode.FORK
 
     def test_two_live_machines_with_one_key_are_a_conflict(self) -> None:
-        standing = ServerSession("store-1", hello(5, "boot-b.9", 9), b"r", 0)
+        standing = server.ServerSession("store-1", hello(5, "boot-b.9", 9), b"r", 0)
         outputs = self.judge(hello(5, "boot-a.2", 2), standing=standing)
-        assert outputs[0] == session.Conflict("boot-a.2", "boot-b.9")
+        assert outputs[0] == server.Conflict("boot-a.2", "boot-b.9")
         assert self.refusal(outputs) is RefuseCode.BOOT_CONFLICT
 
     def test_a_restart_on_the_same_machine_is_no_conflict(self) -> None:
-        standing = ServerSession("store-1", hello(5, "boot-a.1", 1), b"r", 0)
+        standing = server.ServerSession("store-1", hello(5, "boot-a.1", 1), b"r", 0)
         assert len(self.judge(hello(5, "boot-a.2", 2), standing=standing)) == 1
 
     def test_a_frame_over_another_link_is_asked_for_a_hello(self) -> None:
-        peer = ServerSession("store-1", hello(), b"old", 0)
+        peer = server.ServerSession("store-1", hello(), b"old", 0)
         (output,) = peer.receive(frames.EventBatch(EPOCH, 1, (), ()), b"new", 0, 0)
         assert isinstance(output, session.Send)
         assert isinstance(output.frame, frames.Refuse)
         assert output.frame.code is RefuseCode.HELLO_REQUIRED
 
     def test_a_batch_of_another_epoch_is_not_delivered(self) -> None:
-        peer = ServerSession("store-1", hello(), b"r", 0)
+        peer = server.ServerSession("store-1", hello(), b"r", 0)
         outputs = peer.receive(frames.EventBatch(Epoch("f" * 32), 1, (), ()), b"r", 0, 0)
         assert self.refusal(outputs) is RefuseCode.HELLO_REQUIRED
 
     def test_a_frame_meant_for_agents_is_refused(self) -> None:
-        peer = ServerSession("store-1", hello(), b"r", 0)
+        peer = server.ServerSession("store-1", hello(), b"r", 0)
         assert self.refusal(peer.receive(welcome(), b"r", 0, 0)) is RefuseCode.MALFORMED
 
 
@@ -265,7 +265,7 @@ class Link:
     """What the aggregator has committed, in order."""
     now_ns: int = 0
     agent: AgentSession = field(default_factory=AgentSession)
-    server: ServerSession | None = None
+    standing: server.ServerSession | None = None
     inbox: list[frames.Frame] = field(default_factory=list)
     link_id: int = 0
 
@@ -305,26 +305,26 @@ class Link:
         if isinstance(frame, frames.Hello):
             mark = len(self.received)
             head = {Lane.EVENTS: LaneHead(mark, hash_of(mark) if mark else b"")}
-            outputs = ServerSession.judge_hello(AGENT, frame, session.Known("p", head, {}, 0), None, self.now_ns, 0)
-            self.server = ServerSession(AGENT, frame, routing_id, self.now_ns)
-        elif self.server is None:
+            outputs = server.ServerSession.judge_hello(AGENT, frame, server.Known("p", head, {}, 0), None, self.now_ns, 0)
+            self.standing = server.ServerSession(AGENT, frame, routing_id, self.now_ns)
+        elif self.standing is None:
             outputs = [session.Send(frames.Refuse(RefuseCode.HELLO_REQUIRED, ""))]
         else:
-            outputs = self.server.receive(frame, routing_id, self.now_ns, 0)
+            outputs = self.standing.receive(frame, routing_id, self.now_ns, 0)
         for output in outputs:
-            if isinstance(output, session.Deliver) and isinstance(output.frame, frames.EventBatch):
+            if isinstance(output, server.Deliver) and isinstance(output.frame, frames.EventBatch):
                 self.commit(output.frame)
             elif isinstance(output, session.Send):
                 self.to_agent(output.frame)
 
     def commit(self, batch: frames.EventBatch) -> None:
-        assert self.server is not None
+        assert self.standing is not None
         numbers = range(batch.first_seq, batch.first_seq + len(batch.records))
         if batch.first_seq > len(self.received) + 1:
             self.to_agent(frames.Refuse(RefuseCode.OUT_OF_ORDER, ""))
             return
         self.received += [seq for seq in numbers if seq > len(self.received)]
-        for output in self.server.acknowledge({Lane.EVENTS: len(self.received)}):
+        for output in self.standing.acknowledge({Lane.EVENTS: len(self.received)}):
             assert isinstance(output, session.Send)
             self.to_agent(output.frame)
 
@@ -350,7 +350,7 @@ def test_everything_arrives_once_and_in_order_whatever_happens(seed: int, steps:
                 link.agent.committed(Lane.EVENTS, link.committed)
                 link.open()
             case "kill server":
-                link.server = None
+                link.standing = None
     for _ in range(400):
         if len(link.received) == link.committed:
             break

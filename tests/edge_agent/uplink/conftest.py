@@ -17,7 +17,7 @@ from contract.events import ClockState, ConditionData, Event, EventType, Stamp
 from contract.ids import ActivationId, AgentName, Epoch, Lane
 from contract.keys import SecretKeys, generate
 from contract.points import Catalogue, ConditionClass, ConditionKind, Limits, PointRole, PointSpec, PointType
-from contract.wire import frames, session
+from contract.wire import frames, server, session
 from contract.wire.codec import decode, encode
 from contract.wire.frames import LaneHead
 from edge_agent.app import RealClock
@@ -51,7 +51,7 @@ class FakeAggregator:
     answering: bool = True
     hash_override: bytes | None = None
     port: int = 0
-    standing: session.ServerSession | None = None
+    standing: server.ServerSession | None = None
     socket: zmq.asyncio.Socket | None = None
 
     async def shout(self, data: bytes) -> None:
@@ -89,15 +89,15 @@ class FakeAggregator:
         if isinstance(frame, frames.Hello):
             self.hellos.append(frame)
             lanes = {Lane.EVENTS: self.head(frame.epoch), Lane.TELEMETRY: LaneHead(len(self.chunks), b"")}
-            known = session.Known("park", lanes, {}, len(self.catalogues))
-            self.standing = session.ServerSession(AGENT, frame, routing_id, 0)
-            outputs = session.ServerSession.judge_hello(AGENT, frame, known, None, 0, 0)
+            known = server.Known("park", lanes, {}, len(self.catalogues))
+            self.standing = server.ServerSession(AGENT, frame, routing_id, 0)
+            outputs = server.ServerSession.judge_hello(AGENT, frame, known, None, 0, 0)
         elif self.standing is None:
             return [frames.Refuse(frames.RefuseCode.HELLO_REQUIRED, "")]
         else:
             outputs = self.standing.receive(frame, routing_id, 0, 0)
         for output in outputs:
-            if isinstance(output, session.Deliver):
+            if isinstance(output, server.Deliver):
                 return self.deliver(output.frame)
         return [output.frame for output in outputs if isinstance(output, session.Send)]
 
