@@ -51,7 +51,8 @@ POINT = st.builds(
     description=st.text(max_size=20),
 )  # fmt: skip
 GAPS = st.lists(
-    st.builds(frames.DeclaredGap, st.integers(1, 2**40), st.integers(1, 2**40), st.text(max_size=10), DIGEST), max_size=3
+    st.builds(frames.DeclaredGap, st.integers(1, 2**40), st.integers(1, 2**40), st.text(max_size=10), DIGEST),
+    max_size=3,
 ).map(tuple)
 RECORD = st.builds(Record, st.binary(min_size=2, max_size=50), st.binary(max_size=32), st.binary(max_size=50))
 FRAMES: Mapping[str, st.SearchStrategy[Any]] = {
@@ -199,7 +200,9 @@ def golden_frames() -> dict[str, frames.Frame]:
     heads = {Lane.EVENTS: frames.LaneHead(9, b"\x01" * 32), Lane.TELEMETRY: frames.LaneHead(0, b"")}
     point = PointSpec(1, "AT-101", "E/S/U", "plc1", unit="ppm", limits=Limits(h=25.0, hh=50.0, deadband=0.5))
     return {
-        "HELLO": frames.Hello(1, 1, ("events",), "parksentry 0.1.0", agent, "b.1", 1, epoch, "sha256", 1, "c", heads, 1, 2),
+        "HELLO": frames.Hello(
+            1, 1, ("events",), "parksentry 0.1.0", agent, "b.1", 1, epoch, "sha256", 1, "c", heads, 1, 2
+        ),
         "WELCOME": frames.Welcome(1, "park", heads, 1, 8, 1000, 3),
         "CATALOG": frames.CatalogueFrame(epoch, Catalogue(1, (point,))),
         "EVENTS": frames.EventBatch(

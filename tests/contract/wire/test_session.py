@@ -102,9 +102,7 @@ class TestAgent:
         agent.committed(Lane.EVENTS, 9)
         agent.start(hello(9), 0)
         agent.receive(welcome(7), 0)
-        assert agent.verified({Lane.EVENTS: hash_of(8)}, 0) == [
-            session.Forked(Lane.EVENTS, 7, hash_of(8), hash_of(7))
-        ]
+        assert agent.verified({Lane.EVENTS: hash_of(8)}, 0) == [session.Forked(Lane.EVENTS, 7, hash_of(8), hash_of(7))]
         assert agent.phase is AgentPhase.FORKED
         assert agent.wants() == []
 
@@ -184,7 +182,11 @@ class TestServer:
     KNOWN = server.Known("park", {Lane.EVENTS: LaneHead(5, hash_of(5))}, {Lane.EVENTS: hash_of(5)}, 1)
 
     def judge(
-        self, said: frames.Hello, known: server.Known = KNOWN, standing: server.ServerSession | None = None, now_ns: int = 0
+        self,
+        said: frames.Hello,
+        known: server.Known = KNOWN,
+        standing: server.ServerSession | None = None,
+        now_ns: int = 0,
     ) -> list[server.ServerOutput]:
         return server.ServerSession.judge_hello("store-1", said, known, standing, now_ns, 0)
 
@@ -305,7 +307,9 @@ class Link:
         if isinstance(frame, frames.Hello):
             mark = len(self.received)
             head = {Lane.EVENTS: LaneHead(mark, hash_of(mark) if mark else b"")}
-            outputs = server.ServerSession.judge_hello(AGENT, frame, server.Known("p", head, {}, 0), None, self.now_ns, 0)
+            outputs = server.ServerSession.judge_hello(
+                AGENT, frame, server.Known("p", head, {}, 0), None, self.now_ns, 0
+            )
             self.standing = server.ServerSession(AGENT, frame, routing_id, self.now_ns)
         elif self.standing is None:
             outputs = [session.Send(frames.Refuse(RefuseCode.HELLO_REQUIRED, ""))]
@@ -334,7 +338,10 @@ class Link:
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2**32), st.lists(st.sampled_from(["event", "event", "turn", "kill agent", "kill server"]), max_size=60))
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.sampled_from(["event", "event", "turn", "kill agent", "kill server"]), max_size=60),
+)
 def test_everything_arrives_once_and_in_order_whatever_happens(seed: int, steps: list[str]) -> None:
     link = Link(random.Random(seed))
     link.open()
