@@ -38,7 +38,8 @@ from contract.ids import ActivationId, AgentName, Lane
 from contract.keys import SecretKeys
 from contract.wire import codec, frames
 from contract.wire.frames import Refuse, RefuseCode
-from contract.wire.session import WINDOW, Deliver, Send, ServerSession
+from contract.wire.server import Deliver, ServerSession
+from contract.wire.session import WINDOW, Send
 
 MESSAGES_PER_TURN_MAX: Final = 512
 QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
