@@ -49,7 +49,9 @@ def run() -> list[dict[str, Any]]:
         _row("latency.reply_to_commit_p99", p99, "ms", "the same", None),
         _row("latency.p50_vs_two_commits", p50 / two_commits_ms, "ratio", reference, GOAL_P50),
         _row("latency.p99_vs_two_commits", p99 / two_commits_ms, "ratio", reference, GOAL_P99),
-        _row("latency.change_to_commit_p50", percentile(whole_ms, 50) or 0.0, "ms", "waiting for the poll included", None),
+        _row(
+            "latency.change_to_commit_p50", percentile(whole_ms, 50) or 0.0, "ms", "waiting for the poll included", None
+        ),
     ]
 
 

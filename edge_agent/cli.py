@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-MISSING_EXTRA: Final = "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
+MISSING_EXTRA: Final = (
+    "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
+)
 EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
 

@@ -9,7 +9,6 @@ a FrameError that names the field. Unknown keys are ignored, so that a later min
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -32,7 +31,6 @@ UNPACKED_BYTES_MAX: Final = 16 * 1024 * 1024
 NESTED_ITEMS_MAX: Final = 16_384
 INT64: Final = (-(2**63), 2**63 - 1)
 _COMPRESSION_LEVEL: Final = 3
-_PER_THREAD: Final = threading.local()
 
 
 class Kind(Protocol):
@@ -223,20 +221,12 @@ class Compressed:
         packed = msgpack.packb(self.of.pack(value))
         if len(packed) > self.unpacked_max:
             raise ValueError(f"{len(packed)} bytes, the limit is {self.unpacked_max}")
-        return _compressor().compress(packed)
+        return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(packed)
 
     def unpack(self, value: Any, path: str) -> Any:
         if type(value) is not bytes:
             raise FrameError(path, "must be bytes")
         return self.of.unpack(_unpack(decompress(value, self.unpacked_max, path), path), path)
-
-
-def _compressor() -> zstandard.ZstdCompressor:
-    """One for each thread: making its context costs more than compressing an alarm with it, and it may not be shared."""
-    made: zstandard.ZstdCompressor | None = getattr(_PER_THREAD, "compressor", None)
-    if made is None:
-        made = _PER_THREAD.compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
-    return made
 
 
 def decompress(data: bytes, unpacked_max: int, path: str) -> bytes:
@@ -265,9 +255,7 @@ _NAME: Final = Text(64, is_name)
 _HEADS: Final = Table(Choice(Lane), Row(frames.LaneHead, (Int(), Digest())), len(Lane))
 _ORG: Final = Text(194, is_org_path)
 _RECORD: Final = Row(Record, (Blob(EVENT_BYTES_MAX, 2), Blob(32), Blob(EVENT_BYTES_MAX)))
-_GAPS: Final = Many(
-    Row(frames.DeclaredGap, (Int(1), Int(1), Text(64), Digest())), frames.GAPS_PER_BATCH_MAX
-)
+_GAPS: Final = Many(Row(frames.DeclaredGap, (Int(1), Int(1), Text(64), Digest())), frames.GAPS_PER_BATCH_MAX)
 _LIMITS: Final = Row(Limits, (Float(),) * 4 + (Float(finite=True),) * 4)
 _POINT: Final = Row(
     PointSpec,

@@ -163,8 +163,7 @@ def test_one_illegal_register_in_a_merged_block_leaves_the_others_good_from_the_
 
 @pytest.mark.parametrize(
     ("code", "quality"),
-    [(code, Quality.BAD_CONFIG) for code in (1, 2, 3)]
-    + [(code, Quality.BAD_DEVICE_FAILURE) for code in (4, 5, 6, 99)],
+    [(code, Quality.BAD_CONFIG) for code in (1, 2, 3)] + [(code, Quality.BAD_DEVICE_FAILURE) for code in (4, 5, 6, 99)],
 )
 def test_an_exception_is_an_answer_and_decides_the_quality(code, quality, new_device, new_driver, new_point, turns):
     async def scenario():

@@ -148,9 +148,7 @@ class Edge:
         self.live = LiveTable(self.engine, self.catalogue.version, clock, lambda: self.events.epoch, lambda: scans)
         peer = Peer("park", endpoints or (f"tcp://127.0.0.1:{self.aggregator.port}",),
                     self.aggregator.keys.public.curve_public)  # fmt: skip
-        self.uplink = Uplink(
-            peer, keys, self.events, self.telemetry, clock, self.hello, self.live, self.forks.append
-        )
+        self.uplink = Uplink(peer, keys, self.events, self.telemetry, clock, self.hello, self.live, self.forks.append)
         return self
 
     def listen(self) -> None:
