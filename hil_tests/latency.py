@@ -36,8 +36,8 @@ class Change:
     """One change of a marker on its way; the last two are None where no event reported it."""
 
     changed_ns: int
-    served_ns: int | None
-    """When a reply with the new value was first given."""
+    replied_ns: int | None
+    """When the reply that showed it had reached the agent: the event's own monotonic time."""
     committed_ns: int | None
     """When the aggregator had committed the event."""
 
@@ -47,9 +47,9 @@ class Change:
 
     @property
     def software_latency_ms(self) -> float | None:
-        if self.committed_ns is None or self.served_ns is None:
+        if self.committed_ns is None or self.replied_ns is None:
             return None
-        return (self.committed_ns - self.served_ns) / 1e6
+        return (self.committed_ns - self.replied_ns) / 1e6
 
 
 def changes(
@@ -71,7 +71,7 @@ def changes(
     marks = [row for row in rows if row.kind is RowKind.MARKER and row.name == marker.register]
     ends = [row.mono_ns for row in marks[1:]] + [math.inf]
     return [
-        _change(mark, end, served, own, commits)
+        _change(mark, end, own, commits)
         for mark, end in zip(marks, ends, strict=True)
         if mark.mono_ns > first_ns
     ]
@@ -80,17 +80,14 @@ def changes(
 def _change(
     mark: LedgerRow,
     end_ns: float,
-    served: Sequence[LedgerRow],
     events: Sequence[JournalEvent],
     commits: Mapping[EventNumber, int],
 ) -> Change:
-    first = bisect_left(served, mark.mono_ns, key=lambda row: row.mono_ns)
-    reply = next((row for row in served[first : first + 1] if row.mono_ns < end_ns), None)
     told = bisect_left(events, mark.mono_ns, key=lambda event: event.mono_ns)
     event = next((each for each in events[told : told + 1] if each.mono_ns < end_ns), None)
     if event is None or (event.level > 0) != (mark.number > 0):
-        return Change(mark.mono_ns, reply.mono_ns if reply else None, None)
-    return Change(mark.mono_ns, reply.mono_ns if reply else None, commits.get(event.number))
+        return Change(mark.mono_ns, None, None)
+    return Change(mark.mono_ns, event.mono_ns, commits.get(event.number))
 
 
 def percentile(numbers: Iterable[float], percent: float) -> float | None:
