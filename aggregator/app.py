@@ -7,6 +7,7 @@ shows). The real clock is made here.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -109,6 +110,7 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         link.watch(STDIN)
         endpoint = link.bind(settings.listen)
         receiver.start(software(), endpoint)
+        gc.freeze()  # what start-up made stays: searching it for garbage again and again would delay commits
         say(f"{READY} {endpoint}")
         receiver.run(stopping, STDIN)
         receiver.stop()

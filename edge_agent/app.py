@@ -7,6 +7,7 @@ before the first poll. Order of a stop: drivers, last events, stores flushed, up
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -126,6 +127,7 @@ class Agent:
 
     async def run(self) -> None:
         detect.warm()
+        gc.freeze()  # what start-up made stays: searching it for garbage again and again would delay alarms
         self._listen_to_stores()
         self._record_start()
         for number in (signal.SIGTERM, signal.SIGINT):
