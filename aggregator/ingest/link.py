@@ -52,6 +52,8 @@ class Link:
         self._router.rcvhwm = self._router.sndhwm = MESSAGES_WAITING_MAX
         self._router.heartbeat_ivl = _DEAD_LINK_MS // 3
         self._router.heartbeat_timeout = _DEAD_LINK_MS
+        self.has_handshakes = False
+        """As the last ``poll`` saw it."""
         self._poller = zmq.Poller()
         self._poller.register(self._door, zmq.POLLIN)
         self._poller.register(self._router, zmq.POLLIN)
@@ -71,7 +73,9 @@ class Link:
 
     def poll(self, timeout_ms: int) -> set[int]:
         """Wait for any news; the watched file descriptors that have some."""
-        return {source for source, _ in self._poller.poll(timeout_ms) if isinstance(source, int)}
+        news = [source for source, _ in self._poller.poll(timeout_ms)]
+        self.has_handshakes = self._door in news
+        return {source for source in news if isinstance(source, int)}
 
     def answer_handshakes(self, is_admitted: Callable[[str], bool]) -> list[str]:
         """Let admitted keys in; the keys (hex) that were turned away, "" for one without CURVE."""

@@ -31,6 +31,7 @@ from aggregator.journal.log import Draft, Journal, JournalKind
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard, device_rows, value_rows
 from aggregator.live.tables import DEVICES, SESSIONS, VALUES
+from aggregator.store.db import writing
 from contract.chain import ALGORITHMS
 from contract.clock import NS_PER_S, Clock
 from contract.errors import FrameError, StoreError
@@ -89,7 +90,7 @@ class Receiver:
         self._refusals = Repeats(NS_PER_S)
         self._queue: deque[Queued] = deque()
         self._queue_bytes = 0
-        self._housekept_ns = self._checkpointed_ns = self._clock.mono_ns()
+        self._housekept_ns = self._checkpointed_ns = self._drained_ns = self._clock.mono_ns()
         with parts.connection.begin():
             self._streams = Streams(
                 queries.load_epochs(parts.connection), queries.load_conditions(parts.connection),
@@ -155,7 +156,7 @@ class Receiver:
         if not group.is_to_be_written():
             return
         try:
-            with self._parts.connection.begin():
+            with writing(self._parts.connection):
                 queries.write(self._parts.connection, group, self._parts.journal)
         except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
             raise StoreError(f"cannot commit: {error}") from error
@@ -182,6 +183,8 @@ class Receiver:
                 if self._recorded[session.agent]["revoked_reason"] is not None:
                     group.reply(session.routing_id, Refuse(RefuseCode.REVOKED, "this key was revoked"))
                     self._close(group, session, "revoked")
+        if not self._link.has_handshakes:
+            return
         for key in self._link.answer_handshakes(lambda key: allow_list.name_of(key) is not None):
             self._refuse_link(group, key)
 
@@ -193,8 +196,10 @@ class Receiver:
         for _ in range(MESSAGES_PER_TURN_MAX):
             if self._queue_bytes >= QUEUE_BYTES_MAX:
                 return
+            looked_ns = self._clock.mono_ns()
             incoming = self._link.receive()
             if incoming is None:
+                self._drained_ns = looked_ns
                 return
             agent = self._parts.allow_list.name_of(incoming.key)
             if agent is None:
@@ -323,7 +328,7 @@ class Receiver:
         now_ns = self._clock.mono_ns()
         if now_ns - self._housekept_ns >= _HOUSEKEEPING_NS:
             self._housekept_ns = now_ns
-            self._close_silent(now_ns)
+            self._close_silent()
             self._report_leftover(now_ns)
             self._parts.board.alive("ingest", self._clock.wall_ns())
             for session in self._sessions:
@@ -332,9 +337,10 @@ class Receiver:
                 self._sign_checkpoint()
         self._parts.board.flush_if_due(now_ns)
 
-    def _close_silent(self, now_ns: int) -> None:
+    def _close_silent(self) -> None:
+        """Silent is who had said nothing when the socket was last seen empty: a slow disk of ours is not their fault."""
         group = Group(self._clock.wall_ns())
-        for session in self._sessions.silent(now_ns):
+        for session in self._sessions.silent(self._drained_ns):
             self._close(group, session, "silent")
         self.commit_and_acknowledge(group)
 

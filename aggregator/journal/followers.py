@@ -43,14 +43,15 @@ def read_after(connection: sa.Connection, after: Cursor, limit: int = PAGE_ROWS)
 
 def follow(engine: sa.Engine, after: Cursor, pause: Callable[[], None]) -> Iterator[Followed]:
     """Every record after the cursor, then every new one, for ever. ``pause`` is called when there is nothing new."""
-    while True:
-        with engine.begin() as connection:
-            found = read_after(connection, after)
-        if not found:
-            pause()
-            continue
-        yield from found
-        after = found[-1].cursor
+    with engine.connect() as connection:
+        while True:
+            with connection.begin():
+                found = read_after(connection, after)
+            if not found:
+                pause()
+                continue
+            yield from found
+            after = found[-1].cursor
 
 
 _CHAINS: Final = sa.select(JOURNAL_CHAINS.c.chain).distinct().order_by(JOURNAL_CHAINS.c.chain)

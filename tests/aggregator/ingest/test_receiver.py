@@ -191,6 +191,21 @@ def test_a_silent_session_is_closed_and_asked_for_a_hello_when_it_speaks_again(p
     assert answer.code is RefuseCode.HELLO_REQUIRED
 
 
+def test_a_disk_that_stalls_makes_nobody_silent(park, agent, monkeypatch):
+    write = queries.write
+
+    def stalling(*arguments) -> None:
+        park.clock.tick(10 * NS_PER_S)
+        write(*arguments)
+
+    monkeypatch.setattr(queries, "write", stalling)
+    agent.event(EventType.CHECKPOINT, {})
+    assert agent.acked(agent.batch(1)) == 1
+    agent.event(EventType.CHECKPOINT, {})
+    assert agent.acked(agent.batch(2)) == 2
+    assert park.journal("session_closed") == []
+
+
 def test_a_second_machine_with_the_same_key_is_a_conflict_and_the_newer_start_stays(park, agent):
     answer = agent.connect().ask(agent.hello(boot_id="c" * 32 + ".1", start_number=0))
     assert isinstance(answer, frames.Refuse)
