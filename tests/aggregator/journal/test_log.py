@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import multiprocessing
 import sqlite3
-import threading
-import time
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.journal.cursor import Cursor
-from aggregator.journal.followers import follow
 from aggregator.journal.log import Draft, Head, Journal, JournalKind, encode
-from aggregator.journal.verify import verify_journal
-from aggregator.store.db import open_reader, open_writer
 from contract.events import Json, canonical
-from contract.keys import generate
 
-WRITERS = 4
-ROWS_EACH = 30
 JOURNAL = Journal("park", "ingest")
 
 
@@ -71,46 +58,6 @@ def test_a_record_reads_back_as_what_was_written(text, number):
     head = Head("park", "ingest", "e" * 32, "sha256", 0, b"")
     record = json.loads(encode(head, 7, draft(0, text=text, number=number)))
     assert (record["seq"], record["data"]["text"], float(record["data"]["number"])) == ("7", text, number)
-
-
-def write_rows(database: Path, writer: int, together: Barrier) -> None:
-    engine = open_writer(database)
-    with engine.connect() as connection:
-        together.wait(60)
-        for number in range(ROWS_EACH):
-            time.sleep(0.001)  # let the lock go round; who has it would keep it otherwise
-            with connection.begin():
-                JOURNAL.append(connection, [draft(number, writer=str(writer))] * (1 + number % 3))
-    engine.dispose()
-
-
-def test_four_writers_leave_one_chain_and_a_follower_meanwhile_skips_nothing(database):
-    total = WRITERS * sum(1 + number % 3 for number in range(ROWS_EACH))
-    followed: list[tuple[int, str]] = []
-
-    def read_along() -> None:
-        for each in follow(open_reader(database), Cursor(), lambda: time.sleep(0.01)):
-            followed.append((each.entry.seq, json.loads(each.entry.open)["data"]["writer"]))
-            if len(followed) == total:
-                return
-
-    reader = threading.Thread(target=read_along, daemon=True)
-    reader.start()
-    spawn = multiprocessing.get_context("spawn")
-    together = spawn.Barrier(WRITERS)
-    writers = [spawn.Process(target=write_rows, args=(database, number, together)) for number in range(WRITERS)]
-    for process in writers:
-        process.start()
-    for process in writers:
-        process.join(60)
-    assert [process.exitcode for process in writers] == [0] * WRITERS
-    reader.join(10)
-    assert [seq for seq, _ in followed] == list(range(1, total + 1))
-    order = [writer for _, writer in followed]
-    assert sum(a != b for a, b in itertools.pairwise(order)) > WRITERS, "the writers took turns"
-    with open_reader(database).begin() as connection:
-        [walked] = verify_journal(connection, generate("park").public)
-    assert (walked.records, walked.broken) == (total, None)
 
 
 def test_without_the_immediate_lock_a_writer_that_read_an_old_head_is_stopped(database, engine):
