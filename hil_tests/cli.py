@@ -93,8 +93,8 @@ Two hazard sources with their devices, an agent for each, and an aggregator, all
 Shows each event as the aggregator commits it. After 10 s chlorine leaks at one detector.
 
 At the end a report is printed and written as JSON: latency_ms is from the change of a marker register in a device to
-the aggregator's commit, software_latency_ms from the first reply that carried it; lost, duplicated and out_of_order
-compare ledgers that both ends sync beside each commit.
+the aggregator's commit, software_latency_ms from when the reply that carried it had reached the agent; lost,
+duplicated and out_of_order compare ledgers that both ends sync beside each commit.
 Exit status 1 unless a gas condition came within 15 s of the leak and these three are 0.
 """
 

@@ -58,7 +58,7 @@ def changes(
     events: Iterable[JournalEvent],
     commits: Mapping[EventNumber, int],
 ) -> list[Change]:
-    """Every change in a device's ledger since it was first read, with the event that reported it.
+    """Every change in a device's ledger between its first read and its last, with the event that reported it.
 
     A change belongs to the time until the next one; an event of that time with the marker's new state reports it.
     """
@@ -67,13 +67,13 @@ def changes(
         key=lambda each: each.mono_ns,
     )
     served = [row for row in rows if row.word(marker.table, marker.address) is not None]
-    first_ns = served[0].mono_ns if served else math.inf
+    first_ns, last_ns = (served[0].mono_ns, served[-1].mono_ns) if served else (math.inf, -math.inf)
     marks = [row for row in rows if row.kind is RowKind.MARKER and row.name == marker.register]
     ends = [row.mono_ns for row in marks[1:]] + [math.inf]
     return [
         _change(mark, end, own, commits)
         for mark, end in zip(marks, ends, strict=True)
-        if mark.mono_ns > first_ns
+        if first_ns < mark.mono_ns <= last_ns
     ]
 
 

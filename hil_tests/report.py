@@ -1,6 +1,7 @@
 """The figures of a demo run, out of ledgers and the journal. Pure.
 
-Nothing here is a sender's own counter but ``bytes_per_sample``, which the agents count at their sockets.
+Two figures rest on what the agents say: ``bytes_per_sample`` (counted at their sockets) and the begin of
+``software_latency_ms`` (the time on the event). All others come from the ledgers of the rig and of both ends.
 """
 
 from __future__ import annotations

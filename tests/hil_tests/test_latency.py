@@ -41,6 +41,11 @@ def test_changes_before_the_agent_began_to_read_do_not_count() -> None:
     assert [each.changed_ns for each in found] == [2000 * MS]
 
 
+def test_a_change_after_the_last_read_was_seen_by_nobody_and_does_not_count() -> None:
+    rows = [served(900, 0, 0), mark(1000, 1), served(1300, 0, 1), mark(2000, 0)]
+    assert [each.changed_ns for each in changes(MARKER, rows, [], {})] == [1000 * MS]
+
+
 @pytest.mark.parametrize(
     "events",
     [
@@ -55,7 +60,7 @@ def test_changes_before_the_agent_began_to_read_do_not_count() -> None:
 )
 def test_an_event_that_does_not_report_the_change_is_not_taken_for_it(events: list[JournalEvent]) -> None:
     rows = [served(900, 0, 0), mark(1000, 1), mark(1200, 1, "other"), served(1300, 0, 1), mark(2000, 0)]
-    first, _ = changes(MARKER, rows, events, {("store", "e", 1): 1310 * MS})
+    (first,) = changes(MARKER, rows, events, {("store", "e", 1): 1310 * MS})
     assert (first.changed_ns, first.committed_ns) == (1000 * MS, None)
     assert (first.latency_ms, first.software_latency_ms) == (None, None)
 
