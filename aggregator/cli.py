@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import sys
 import time
 from datetime import UTC, datetime
@@ -58,6 +59,14 @@ def main(argv: list[str] | None = None) -> int:
     except ParkSentryError as error:
         print(f"aggregator: {error}", file=sys.stderr)
         return EXIT_CONFIG if isinstance(error, ConfigError | FrameError) else EXIT_FAILED
+    except Exception as error:
+        cause = getattr(error, "orig", None)  # SQLAlchemy, which may not be installed, wraps what SQLite said
+        if not isinstance(cause, sqlite3.DatabaseError):
+            raise
+        print(
+            f"aggregator: the database cannot be used: {cause}. Stop the aggregator, restore a backup", file=sys.stderr
+        )
+        return EXIT_FAILED
     except BrokenPipeError:
         # Who read our lines has gone, as `head` does; nothing is wrong, and nothing more can be written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

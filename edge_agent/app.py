@@ -48,6 +48,8 @@ TICK_PERIOD_NS: Final = 100 * NS_PER_MS
 STATUS_PERIOD_NS: Final = NS_PER_S
 CHECKPOINT_PERIOD_NS: Final = 3600 * NS_PER_S
 DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
+FLUSH_AT_STOP_S: Final = 10.0
+"""A disk that takes nothing must not keep a stopped agent from being started again."""
 FEATURES: Final = ("events", "telemetry", "live")
 
 
@@ -89,6 +91,7 @@ class Agent:
         self._stop_reason = ""
         self._stopping = asyncio.Event()
         self._setting_aside: asyncio.Task[None] | None = None
+        self._status_fault: str | None = None
         outbox = _outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
@@ -164,18 +167,25 @@ class Agent:
         await _cancel(work)
         for driver in self._drivers:
             await driver.close()
+        try:
+            async with asyncio.timeout(FLUSH_AT_STOP_S):
+                await self._record_stop()
+        except TimeoutError:
+            self._log.error("stop_not_recorded", storage=self._events.health().failing)
+        until_ns = self._clock.mono_ns() + DRAIN_AT_STOP_NS
+        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks))
+        await _cancel(uplinks)
+        self._write_status(stopped=True)
+        await self._telemetry.close()
+        await self._events.close()
+        self._log.info("agent_stopped", reason=self._stop_reason)
+
+    async def _record_stop(self) -> None:
         self._lifecycle.stop(self._stop_reason or "failure")
         await self._events.flush()
         self._lifecycle.checkpoint()
         await self._telemetry.flush_all()
         await self._events.flush()
-        until_ns = self._clock.mono_ns() + DRAIN_AT_STOP_NS
-        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks))
-        await _cancel(uplinks)
-        write_status(self._directory, {**self.status(), "stopped": True})
-        await self._telemetry.close()
-        await self._events.close()
-        self._log.info("agent_stopped", reason=self._stop_reason)
 
     def _ask_to_stop(self, reason: str) -> None:
         self._stop_reason = reason
@@ -249,8 +259,19 @@ class Agent:
 
     async def _report_status(self) -> None:
         while True:
-            write_status(self._directory, self.status())
+            self._write_status(stopped=False)
             await self._clock.sleep_until(self._clock.mono_ns() + STATUS_PERIOD_NS)
+
+    def _write_status(self, *, stopped: bool) -> None:
+        """A disk that is full or gone must not end the watch over the plant: said once per cause, tried again."""
+        try:
+            write_status(self._directory, {**self.status(), "stopped": stopped})
+        except OSError as error:
+            if self._status_fault != str(error):
+                self._log.error("status_not_written", error=str(error))
+            self._status_fault = str(error)
+        else:
+            self._status_fault = None
 
     async def _write_checkpoints(self) -> None:
         while True:

@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
 
     keygen = _command(commands, "keygen", _keygen, "make this gateway's keys (keys/agent.key and keys/agent.pub)")
     keygen.add_argument(
-        "--replace", action="store_true", help="replace keys that exist; the control room must admit the new ones"
+        "--replace",
+        action="store_true",
+        help="replace keys that exist, of an agent that has no data yet: the control room never admits a name twice",
     )
 
     status = _command(commands, "status", _status, "what the running agent says of itself")

@@ -21,7 +21,7 @@ from contract.keys import KEY_BYTES, PublicKeys
 
 AGENTS_MAX: Final = 10_000
 _VERSION: Final = 1
-_REMEDY: Final = "Restore the file, or write it anew with `aggregator agents add`"
+_REMEDY: Final = "Restore the file from a backup; the journal says who was on it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ def _walk_journal(connection: sa.Connection, head: dict[str, Any], keys: PublicK
     name = f"journal {head['chain']} {head['journal_epoch']}"
     hash_, seq = genesis(head["algorithm"], head["aggregator"], head["chain"], head["journal_epoch"]), 0
     for row in connection.execute(_JOURNAL, head, execution_options={"yield_per": _ROWS_AT_ONCE}):
-        reason = _fault_of_record(row, seq + 1, hash_, head["algorithm"], keys)
+        reason = _fault_of_record(row, seq + 1, hash_, head["algorithm"]) or _fault_of_reference(row)
+        if reason is None and row.kind == JournalKind.CHECKPOINT:
+            reason = _fault_of_checkpoint(connection, row, keys)
         if reason is not None:
             return Walked(name, seq, Break(name, seq + 1, reason))
         hash_, seq = row.hash, seq + 1
@@ -70,7 +72,7 @@ def _walk_journal(connection: sa.Connection, head: dict[str, Any], keys: PublicK
     return Walked(name, seq, None)
 
 
-def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str, keys: PublicKeys) -> str | None:
+def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str) -> str | None:
     if row.seq != seq:
         return f"the next record is {row.seq}"
     if row.prev_hash != previous or link(algorithm, previous, Record(_stored(row.open)).digest(algorithm)) != row.hash:
@@ -79,10 +81,30 @@ def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str
     stored = (row.aggregator, row.chain, row.journal_epoch, str(row.seq), row.kind, str(row.received_ns))
     if stored != tuple(record[name] for name in _IDENTITY):
         return "the columns are not those of the record"
-    if row.kind == JournalKind.CHECKPOINT and not signature_holds(row.aggregator, record["data"], keys):
-        return "the signature of the checkpoint does not hold"
-    if row.event_agent is not None and record["data"].get("hash") != (row.event_hash or b"").hex():
+    return None
+
+
+def _fault_of_reference(row: sa.Row[Any]) -> str | None:
+    """The event that a record vouches for, by the record's own words and not by its columns."""
+    data = json.loads(row.open)["data"]
+    named = (row.event_agent, row.event_epoch, str(row.event_seq))
+    if row.kind == JournalKind.EVENT and named != (data["agent"], data["epoch"], data["seq"]):
+        return "the columns name another event than the record"
+    if row.event_agent is not None and data.get("hash") != (row.event_hash or b"").hex():
         return "the event it vouches for is missing or another one"
+    return None
+
+
+def _fault_of_checkpoint(connection: sa.Connection, row: sa.Row[Any], keys: PublicKeys) -> str | None:
+    """What was signed must be what is there: who rewrites a chain has to forge the signature as well."""
+    data = json.loads(row.open)["data"]
+    if not signature_holds(row.aggregator, data, keys):
+        return "the signature of the checkpoint does not hold"
+    for head in data["heads"]:
+        place = {"aggregator": row.aggregator, **{name: head[name] for name in ("chain", "journal_epoch")}}
+        found = connection.scalar(_HASH_AT, {**place, "seq": int(head["seq"])})
+        if found is None or found.hex() != head["hash"]:
+            return f"the checkpoint signed another history of {head['chain']} up to {head['seq']}"
     return None
 
 
@@ -98,6 +120,9 @@ def _walk_events(connection: sa.Connection, agent: str, epoch: str, algorithm: s
         if digest != row.digest or link(algorithm, hash_, digest) != row.hash:
             return Walked(name, count, Break(name, row.seq, "the hash does not fit the event and the one before it"))
         hash_, seq, count = row.hash, row.seq, count + 1
+    unvouched = connection.scalar(_UNVOUCHED, place)
+    if unvouched is not None:
+        return Walked(name, count, Break(name, unvouched, "no record of the journal vouches for the event"))
     return Walked(name, count, None)
 
 
@@ -135,6 +160,17 @@ _EVENTS: Final = (
     sa.select(EVENTS)
     .where(EVENTS.c.agent == sa.bindparam("agent"), EVENTS.c.epoch == sa.bindparam("epoch"))
     .order_by(EVENTS.c.seq)
+)
+_HASH_AT: Final = sa.select(JOURNAL.c.hash).where(
+    JOURNAL.c.aggregator == sa.bindparam("aggregator"), JOURNAL.c.chain == sa.bindparam("chain"),
+    JOURNAL.c.journal_epoch == sa.bindparam("journal_epoch"), JOURNAL.c.seq == sa.bindparam("seq"),
+)  # fmt: skip
+_VOUCHED: Final = sa.select(JOURNAL.c.event_seq).where(
+    JOURNAL.c.event_agent == sa.bindparam("agent"), JOURNAL.c.event_epoch == sa.bindparam("epoch"),
+    JOURNAL.c.event_seq.is_not(None),
+)  # fmt: skip
+_UNVOUCHED: Final = sa.select(sa.func.min(EVENTS.c.seq)).where(
+    EVENTS.c.agent == sa.bindparam("agent"), EVENTS.c.epoch == sa.bindparam("epoch"), EVENTS.c.seq.not_in(_VOUCHED)
 )
 _GAPS: Final = sa.select(GAPS).where(
     GAPS.c.agent == sa.bindparam("agent"), GAPS.c.epoch == sa.bindparam("epoch"), GAPS.c.lane == sa.bindparam("lane")

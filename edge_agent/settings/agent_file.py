@@ -62,11 +62,11 @@ class AgentTable(_Table):
 class DestinationTable(_Table):
     """``[[destination]]``: a control room that is owed the data."""
 
-    example: ClassVar = 'name = "park", endpoints = ["tcp://10.0.0.5:7010"], server_key_file = "keys/aggregator.pub"'
+    example: ClassVar = 'name = "park", endpoints = ["tcp://10.0.0.5:7440"], server_key_file = "keys/aggregator.pub"'
     name: Name
     endpoints: Annotated[
         list[str],
-        Field(min_length=1, max_length=ENDPOINTS_MAX, description='Give a list such as ["tcp://10.0.0.5:7010"]'),
+        Field(min_length=1, max_length=ENDPOINTS_MAX, description='Give a list such as ["tcp://10.0.0.5:7440"]'),
     ]
     server_key_file: FilePath = "keys/aggregator.pub"
     mandatory: Annotated[bool, Field(description="Write true or false")] = True

@@ -199,3 +199,10 @@ def test_status_of_an_agent_that_never_ran_says_so(ready: Path):
     done = agent("status", ready)
     assert done.returncode == 1
     assert "never run" in done.stderr
+
+
+def test_a_status_file_that_cannot_be_written_does_not_end_the_watch(ready: Path):
+    """As on a full disk: a folder stands where the file belongs."""
+    (ready / "data" / "status.json").mkdir(parents=True)
+    run_until(ready, "status_not_written")
+    assert types(recorded(ready))[-2:] == [EventType.AGENT_STOP, EventType.CHECKPOINT]

@@ -20,7 +20,7 @@ organisation = "acme"
 
 [[destination]]
 name = "park"
-endpoints = ["tcp://127.0.0.1:7010"]
+endpoints = ["tcp://127.0.0.1:7440"]
 
 [[device]]
 name = "plc"

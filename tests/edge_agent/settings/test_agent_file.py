@@ -9,7 +9,7 @@ import pytest
 from edge_agent.settings import agent_file
 
 DEVICE = '[[device]]\nname = "plc"'
-ROOM = 'endpoints = ["tcp://127.0.0.1:7010"]'
+ROOM = 'endpoints = ["tcp://127.0.0.1:7440"]'
 
 # (what in the good file becomes what, key at fault, part of the message, part of the remedy)
 MISTAKES = [
@@ -20,7 +20,7 @@ MISTAKES = [
     ("organisation", "organization", "agent.organization", "unknown key", "organisation?"),
     ('"acme"', '"acme"\nkey_file = ""', "agent.key_file", "at least 1", "path"),
     (ROOM, "endpoints = []", "destination.1.endpoints", "at least 1", "tcp://"),
-    (ROOM, 'endpoints = ["10.0.0.5:7010"]', "destination.1.endpoints", "not tcp://host:port", "tcp://"),
+    (ROOM, 'endpoints = ["10.0.0.5:7440"]', "destination.1.endpoints", "not tcp://host:port", "tcp://"),
     (ROOM, 'endpoints = ["tcp://h:65536"]', "destination.1.endpoints", "not tcp://host:port", "tcp://"),
     (ROOM, 'endpoints = ["tcp://h:0"]', "destination.1.endpoints", "not tcp://host:port", "tcp://"),
     (ROOM, 'endpoints = ["tcp://h:1", "tcp://h:1"]', "destination.1.endpoints", "twice", "tcp://"),

@@ -36,10 +36,10 @@ def test_a_complete_folder_is_understood(folder: Any) -> None:
         organisation = "acme"
         [[destination]]
         name = "park"
-        endpoints = ["tcp://10.0.0.5:7010", "tcp://[::1]:7010"]
+        endpoints = ["tcp://10.0.0.5:7440", "tcp://[::1]:7440"]
         [[destination]]
         name = "plant"
-        endpoints = ["tcp://plant.example:7010"]
+        endpoints = ["tcp://plant.example:7440"]
         mandatory = false
         [[device]]
         name = "slow"
@@ -277,7 +277,7 @@ def test_the_same_meaning_has_the_same_hash(folder: Any) -> None:
         '# written anew\nagent = {organisation = "acme", name = "agent-1", key_file = "keys/../keys/agent.key"}\n'
         '[outbox]\nbudget_mb = 512\n[telemetry]\nchunk_s = 60.0\n[[device]]\nport = 502\nhost = "127.0.0.1"\n'
         'driver = "modbus_tcp"\nname = "plc"\n[[destination]]\nname = "park"\nmandatory = true\n'
-        'endpoints = ["tcp://127.0.0.1:7010"]\n'
+        'endpoints = ["tcp://127.0.0.1:7440"]\n'
     )
     folder.write_csv(
         "\ufeffunit;scale;h;device;register;address;type;source;tag;poll_s\r\n\r\n# two points\r\n"
@@ -306,7 +306,7 @@ def test_another_meaning_has_another_hash(folder: Any, change: dict[str, str]) -
         ("[[device]]", "[telemetry]\nchunk_s = 61\n[[device]]"),
         ("[[device]]", "[outbox]\nbudget_mb = 513\n[[device]]"),
         ('"127.0.0.1"', '"127.0.0.2"'),
-        (":7010", ":7011"),
+        (":7440", ":7441"),
         ('"acme"', '"other"'),
     ],
 )
