@@ -27,6 +27,7 @@ from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
 from aggregator.journal.log import Journal
+from aggregator.journal.witness import HeadWitness
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard
 from aggregator.store import db
@@ -103,9 +104,10 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         if witness is not None:
             stack.callback(witness.close)
         allow_list = AllowList(folder.agents_file, _log_fault)
-        journal = Journal(settings.name, INGEST_CHAIN)
+        journal, head = Journal(settings.name, INGEST_CHAIN), HeadWitness(folder.head_file)
+        stack.callback(head.close)
         receiver = Receiver(
-            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, witness)
+            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, witness)
         )  # fmt: skip
         link.watch(STDIN)
         endpoint = link.bind(settings.listen)

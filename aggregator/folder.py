@@ -64,6 +64,10 @@ class Folder:
         return self.path / "live.db"
 
     @property
+    def head_file(self) -> Path:
+        return self.path / "journal.head"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "ingest.lock"
 

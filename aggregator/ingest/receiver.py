@@ -28,6 +28,7 @@ from aggregator.ingest.sessions import REPORT_PERIOD_NS, Sessions
 from aggregator.ingest.streams import Streams
 from aggregator.journal.checkpoints import CHECKPOINT_PERIOD_NS, checkpoint
 from aggregator.journal.log import Draft, Journal, JournalKind
+from aggregator.journal.witness import HeadWitness, resume
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard, device_rows, value_rows
 from aggregator.live.tables import DEVICES, SESSIONS, VALUES
@@ -75,6 +76,7 @@ class Parts:
     keys: SecretKeys
     board: LiveBoard
     clock: Clock
+    head_witness: HeadWitness
     ledger: Ledger | None = None
 
 
@@ -103,6 +105,11 @@ class Receiver:
     def start(self, software: str, endpoint: str) -> None:
         """Put the start on record."""
         group = Group(self._clock.wall_ns())
+        with self._parts.connection.begin():
+            restored = resume(self._parts.connection, self._parts.journal, self._parts.head_witness, group.wall_ns)
+        if restored is not None:
+            log.error("journal_restored", **restored.data)
+            group.drafts.append(restored)
         group.drafts.append(
             Draft(JournalKind.INGEST_START, group.wall_ns, {"software": software, "endpoint": endpoint})
         )
@@ -331,6 +338,7 @@ class Receiver:
             self._close_silent()
             self._report_leftover(now_ns)
             self._parts.board.alive("ingest", self._clock.wall_ns())
+            self._note_head()
             for session in self._sessions:
                 self._show_session(session, connected=True)
             if now_ns - self._checkpointed_ns >= CHECKPOINT_PERIOD_NS:
@@ -356,6 +364,12 @@ class Receiver:
         with parts.connection.begin():
             draft = checkpoint(parts.connection, parts.aggregator_id, parts.keys, self._clock.wall_ns())
             parts.journal.append(parts.connection, [draft])
+        self._note_head()
+
+    def _note_head(self) -> None:
+        with self._parts.connection.begin():
+            head = self._parts.journal.open(self._parts.connection, self._clock.wall_ns())
+        self._parts.head_witness.note(head)
 
     def _show_session(self, session: ServerSession, *, connected: bool) -> None:
         heard_ns = self._clock.wall_ns() - (self._clock.mono_ns() - session.heard_ns)

@@ -50,6 +50,7 @@ class JournalKind(StrEnum):
     INGEST_START = "ingest_start"
     INGEST_STOP = "ingest_stop"
     CHECKPOINT = "checkpoint"
+    JOURNAL_RESTORED = "journal_restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,12 @@ class Journal:
         row = _NEWEST.first(connection, self._identity)
         if row is not None:
             return Head(self.aggregator_id, self.chain, *row)
-        epoch = new_journal_epoch(received_ns)
+        return self.begin_epoch(connection, received_ns)
+
+    def begin_epoch(self, connection: sa.Connection, received_ns: int, after: str = "") -> Head:
+        """A new epoch: for the first record of all, and after the journal was set back to a backup; it sorts behind
+        ``after``, wherever the wall clock may have gone."""
+        epoch = new_journal_epoch(received_ns, after)
         start = genesis(ALGORITHM, self.aggregator_id, self.chain, epoch)
         head = Head(self.aggregator_id, self.chain, epoch, ALGORITHM, 0, start)
         _INSERT_HEAD.run(connection, [_head_row(head)])
@@ -130,9 +136,12 @@ class Journal:
         return entries
 
 
-def new_journal_epoch(wall_ns: int) -> str:
+def new_journal_epoch(wall_ns: int, after: str = "") -> str:
     """32 hex digits: a millisecond stamp and chance, so that epochs sort by time and two never have one name."""
-    return f"{wall_ns // NS_PER_MS:012x}{secrets.token_hex(10)}"
+    wall_ms = wall_ns // NS_PER_MS
+    if after:
+        wall_ms = max(wall_ms, int(after[:12], 16) + 1)
+    return f"{wall_ms:012x}{secrets.token_hex(10)}"
 
 
 def encode(head: Head, seq: int, draft: Draft) -> bytes:

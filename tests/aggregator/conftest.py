@@ -23,6 +23,7 @@ from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
 from aggregator.journal.log import Journal
+from aggregator.journal.witness import HeadWitness
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard
 from aggregator.store import db
@@ -63,9 +64,10 @@ class Park:
         self._stack.callback(ledger.close)
         self.faults: list[Exception] = []
         allow_list = AllowList(self.folder.agents_file, self.faults.append)
-        journal = Journal("park", "ingest")
+        journal, head = Journal("park", "ingest"), HeadWitness(self.folder.head_file)
+        self._stack.callback(head.close)
         self.receiver = Receiver(
-            Parts("park", self.link, allow_list, self.connection, journal, keys, board, self.clock, ledger)
+            Parts("park", self.link, allow_list, self.connection, journal, keys, board, self.clock, head, ledger)
         )
         self.endpoint = self.link.bind("tcp://127.0.0.1:*")
         self.receiver.start("tests", self.endpoint)
