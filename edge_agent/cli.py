@@ -189,7 +189,7 @@ def _render(status: dict[str, Any]) -> str:
         lines.append(f"device {device['device']}: {device['state']}, {counts}{trouble}")
     for each in status["destinations"]:
         queued = status["events_seq"] - each["acked_events"]
-        refusal = f", refused: {each['refusal']}" if each["refusal"] else ""
+        refusal = f"; {each['refusal']}" if each["refusal"] else ""
         lines.append(f"destination {each['name']} ({each['endpoint']}): {each['phase']}, {queued} events owed{refusal}")
     lines += [
         f"condition {each['tag']} {each['kind']} level {each['level']} ({each['class']})"

@@ -38,6 +38,7 @@ SILENT_PERIODS: Final = 4
 """Heartbeat periods without a frame from the peer until it is taken for gone."""
 WINDOW: Final = 8
 HEARTBEAT_MS: Final = 1000
+NO_WELCOME: Final = "no WELCOME"
 FATAL_CODES: Final = frozenset({
     RefuseCode.PROTOCOL_VERSION, RefuseCode.NAME_MISMATCH, RefuseCode.REVOKED, RefuseCode.BOOT_CONFLICT,
 })  # fmt: skip
@@ -193,7 +194,7 @@ class AgentSession:
         waited_ns = now_ns - self._since_ns
         match self.phase:
             case AgentPhase.HELLO_SENT if waited_ns > HELLO_TIMEOUT_NS:
-                return self._down("no WELCOME", now_ns)
+                return self._down(NO_WELCOME, now_ns)
             case AgentPhase.REFUSED if waited_ns > REFUSED_PAUSE_NS:
                 return self._down("asking again after a refusal", now_ns)
             case AgentPhase.STREAMING:

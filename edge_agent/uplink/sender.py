@@ -272,6 +272,8 @@ class Uplink:
                     self._introduce(after_version)
                 case session.Reconnect(reason):
                     self.traffic.reconnects += 1
+                    if reason == session.NO_WELCOME:
+                        self.refusal = f"no answer from {self.endpoint}: it is not there, or does not admit this key"
                     self._open(reason)
                 case session.Refused(code, message):
                     self.refusal = f"{code}: {message}"

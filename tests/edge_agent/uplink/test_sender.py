@@ -187,3 +187,16 @@ def test_a_change_of_condition_overtakes_a_queue(edge, until):
             assert (aggregator.states[0].seq, aggregator.states[0].condition.level) == (13, 2)
 
     asyncio.run(scenario())
+
+
+def test_an_aggregator_that_does_not_answer_is_told_in_the_status(edge, until):
+    async def scenario():
+        async with edge() as (agent, aggregator):
+            aggregator.answering, aggregator.standing = False, None
+            await until(lambda: agent.uplink.refusal is not None and "no answer" in agent.uplink.refusal, timeout_s=20)
+            aggregator.answering = True
+            await until(
+                lambda: agent.uplink.phase is AgentPhase.STREAMING and agent.uplink.refusal is None, timeout_s=20
+            )
+
+    asyncio.run(scenario())
