@@ -6,7 +6,9 @@ set -euo pipefail
 # Debian package | how to tell that it is there | what needs it
 readonly PACKAGES="\
 gcc|command -v cc|benchmarks compare the detection kernel with the same loop in C
-libc6-dev|test -f /usr/include/stdlib.h|headers for that C"
+libc6-dev|test -f /usr/include/stdlib.h|headers for that C
+chromium|command -v chromium|tests look at the pages in a real browser
+fonts-noto-cjk|fc-list :lang=zh | grep -q .|and see Chinese there"
 
 missing=()
 while IFS='|' read -r package probe reason; do
