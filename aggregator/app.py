@@ -14,18 +14,25 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import sqlalchemy as sa
 import structlog
 
-from aggregator.folder import Folder, ingest_lock, migrate
+from aggregator.commands.channel import CommandClient
+from aggregator.commands.desk import Actor, Desk, Handler
+from aggregator.commands.messages import Command, decode_answer, encode_command
+from aggregator.commands.refusal import RefusalCode, RefusedError
+from aggregator.folder import Folder, ingest_lock, migrate, write_private
 from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
+from aggregator.journal import changeset
+from aggregator.journal.changeset import Changeset
 from aggregator.journal.log import Journal
 from aggregator.journal.witness import HeadWitness
 from aggregator.ledger import Ledger
@@ -34,6 +41,7 @@ from aggregator.store import db
 from aggregator.supervise import READY, Child, Supervisor
 from contract.clock import NS_PER_S
 from contract.errors import ConfigError
+from contract.events import Json
 
 INGEST_CHAIN: Final = "ingest"
 STDIN: Final = 0
@@ -106,16 +114,61 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         allow_list = AllowList(folder.agents_file, _log_fault)
         journal, head = Journal(settings.name, INGEST_CHAIN), HeadWitness(folder.head_file)
         stack.callback(head.close)
+        desk = make_desk(connection)
         receiver = Receiver(
-            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, witness)
+            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, desk, witness)
         )  # fmt: skip
         link.watch(STDIN)
         endpoint = link.bind(settings.listen)
+        write_private(folder.command_file, link.bind_commands())
         receiver.start(software(), endpoint)
         gc.freeze()  # what start-up made stays: searching it for garbage again and again would delay commits
         say(f"{READY} {endpoint}")
         receiver.run(stopping, STDIN)
         receiver.stop()
+
+
+def make_desk(connection: sa.Connection) -> Desk:  # noqa: ARG001
+    """Every verb there is, with the slice that decides about it; ``connection`` is the writer's own."""
+
+    def resolve(_session: str, _wall_ns: int) -> Actor:
+        raise RefusedError(RefusalCode.NOT_SIGNED_IN)
+
+    handlers: dict[str, Handler] = {}
+    return Desk(handlers, frozenset(), resolve)
+
+
+def ask(folder: Folder, command: Command) -> dict[str, Json]:
+    """Have a command carried out: by the aggregator that runs on the folder, or where none runs, here.
+
+    Raises RefusedError, UnavailableError, ConfigError, StoreError.
+    """
+    try:
+        with ingest_lock(folder, timeout_s=0):
+            return _carry_out(folder, command)
+    except ConfigError:
+        with closing(CommandClient(folder)) as client:
+            return client.send(command)
+
+
+def _carry_out(folder: Folder, command: Command) -> dict[str, Json]:
+    """The lock is held."""
+    migrate(folder)
+    engine = db.open_writer(folder.database)
+    journal = Journal(folder.settings().name, INGEST_CHAIN)
+    try:
+        with engine.connect() as connection:
+            desk = make_desk(connection)
+            changes, answer = desk.serve(lambda: Changeset(time.time_ns()), encode_command(1, command))
+            if changes.is_to_be_written():
+                with db.writing(connection):
+                    changeset.write(connection, changes, journal)
+    finally:
+        engine.dispose()
+    _, result = decode_answer(answer)
+    if isinstance(result, RefusedError):
+        raise result
+    return result
 
 
 def run_web(folder: Folder, say: Callable[[str], None]) -> None:

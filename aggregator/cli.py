@@ -221,6 +221,8 @@ def _journal_line(followed: Followed) -> str:
         "prev_hash": entry.prev_hash.hex(),
     }  # fmt: skip
     exact = f', "open": {entry.open.decode()}'
+    if entry.restricted:
+        exact += f', "salt": "{entry.salt.hex()}", "restricted": {entry.restricted.decode()}'
     if followed.event_open is not None:
         exact += f', "event": {followed.event_open.decode()}'
     return json.dumps(head)[:-1] + exact + "}"

@@ -68,6 +68,11 @@ class Folder:
         return self.path / "journal.head"
 
     @property
+    def command_file(self) -> Path:
+        """Where ingest takes commands; written at each start."""
+        return self.path / "commands.endpoint"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "ingest.lock"
 
@@ -146,6 +151,14 @@ def _try_lock(file_descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner may read it."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    _write(fresh, text, 0o600)
+    fresh.replace(path)
 
 
 def _write(path: Path, text: str, mode: int) -> None:

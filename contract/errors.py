@@ -7,8 +7,7 @@
     ├── DeviceError        the bus: a device answers wrongly or not at all (device, point)
     ├── LinkError          the network between agent and aggregator
     ├── PeerError          the other end: it broke the protocol, or is not who it should be
-    │   ├── FrameError     bytes that are no valid frame (field says which)
-    │   └── RefusedError   the peer said no, with a code
+    │   └── FrameError     bytes that are no valid frame (field says which)
     └── StoreError         the disk: a store cannot be opened, read or written
 
 Expected trouble on the way of a sample is data (a quality), never one of these. Programmer errors are assertions.
@@ -78,14 +77,6 @@ class FrameError(PeerError):
     def __init__(self, field: str, message: str) -> None:
         self.field = field
         super().__init__(f"{field}: {message}")
-
-
-class RefusedError(PeerError):
-    """The peer refused us; ``code`` is one of ``contract.wire.frames.RefuseCode``."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(f"{code}: {message}")
 
 
 class StoreError(ParkSentryError):

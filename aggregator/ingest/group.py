@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aggregator.ingest.present import Activation, Changes, ConditionKey, Entry
-from aggregator.journal.log import Draft
+from aggregator.journal.changeset import Changeset
 from aggregator.ledger import LedgerLine
 from aggregator.store.db import Row
 from contract.ids import ActivationId, AgentName, Epoch, Lane
@@ -21,11 +21,9 @@ LaneKey = tuple[AgentName, Epoch, Lane]
 
 
 @dataclass(slots=True)
-class Group:
-    """Rows for each table, newest per key where a key may change twice; drafts in the order of the journal."""
+class Group(Changeset):
+    """A Changeset and what only ingest has: rows that are added, never changed, and what the agents are told."""
 
-    wall_ns: int
-    drafts: list[Draft] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     gaps: list[Row] = field(default_factory=list)
     chunks: list[Row] = field(default_factory=list)
@@ -42,7 +40,7 @@ class Group:
 
     def is_to_be_written(self) -> bool:
         tables = (
-            self.drafts, self.events, self.gaps, self.chunks, self.epochs, self.agents, self.catalogues, self.lanes,
+            self.drafts, self.rows, self.events, self.gaps, self.chunks, self.epochs, self.agents, self.catalogues, self.lanes,
             self.entries, self.activations,
         )  # fmt: skip
         return any(tables)

@@ -13,12 +13,15 @@ from typing import Final
 import zmq
 import zmq.utils.z85
 
+from aggregator.commands.messages import COMMAND_BYTES_MAX
 from contract.errors import LinkError
 from contract.keys import SecretKeys
 from contract.wire.codec import FRAME_BYTES_MAX
 
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 ZAP_DOMAIN: Final = b"parksentry"
+COMMAND_DOMAIN: Final = b"parksentry-commands"
+"""Handshakes of the command channel: only the aggregator's own key is admitted there."""
 MESSAGES_WAITING_MAX: Final = 64
 """Per link, in each direction. A window is 8 batches per lane; above it ZeroMQ lets TCP push back."""
 HANDSHAKES_PER_TURN_MAX: Final = 256
@@ -54,19 +57,24 @@ class Link:
         self._router.heartbeat_timeout = _DEAD_LINK_MS
         self.has_handshakes = False
         """As the last ``poll`` saw it."""
+        self._own_key = keys.public.curve_public.hex()
+        self._counter = self._context.socket(zmq.ROUTER)
+        self._counter.curve_server = True
+        self._counter.curve_secretkey = zmq.utils.z85.encode(keys.curve_secret)
+        self._counter.zap_domain = COMMAND_DOMAIN
+        self._counter.maxmsgsize = COMMAND_BYTES_MAX
         self._poller = zmq.Poller()
         self._poller.register(self._door, zmq.POLLIN)
         self._poller.register(self._router, zmq.POLLIN)
+        self._poller.register(self._counter, zmq.POLLIN)
 
     def bind(self, endpoint: str) -> str:
-        """Listen; gives the endpoint with the port that was taken. Raises LinkError."""
-        try:
-            self._router.bind(endpoint)
-        except zmq.ZMQError as error:
-            raise LinkError(f"cannot listen on {endpoint}: {error}") from error
-        taken = self._router.getsockopt(zmq.LAST_ENDPOINT)
-        assert isinstance(taken, bytes)
-        return taken.decode().rstrip("\0")
+        """Listen for agents; gives the endpoint with the port that was taken. Raises LinkError."""
+        return _bind(self._router, endpoint)
+
+    def bind_commands(self) -> str:
+        """Listen for commands, on this machine only; gives the endpoint. Raises LinkError."""
+        return _bind(self._counter, "tcp://127.0.0.1:*")
 
     def watch(self, file_descriptor: int) -> None:
         self._poller.register(file_descriptor, zmq.POLLIN)
@@ -86,7 +94,8 @@ class Link:
             except zmq.Again:
                 break
             key = rest[4].hex() if len(rest) == 5 and rest[3] == b"CURVE" else ""
-            admitted = bool(key) and is_admitted(key)
+            commands = bool(rest) and rest[0] == COMMAND_DOMAIN
+            admitted = bool(key) and (key == self._own_key if commands else is_admitted(key))
             verdict = [b"200", b"OK", key.encode()] if admitted else [b"400", b"not admitted", b""]
             self._door.send_multipart([version, request_id, *verdict, b""])
             if not admitted:
@@ -102,9 +111,31 @@ class Link:
         body = parts[-1]
         return Incoming(parts[0].bytes, str(body.get("User-Id")), body.bytes if len(parts) == 2 else b"")
 
+    def receive_command(self) -> tuple[bytes, bytes] | None:
+        """The next command that is there with the place to answer it; None where there is none."""
+        try:
+            routing_id, *parts = self._counter.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        return routing_id, parts[0] if len(parts) == 1 else b""
+
+    def answer_command(self, routing_id: bytes, data: bytes) -> None:
+        """To who has gone nothing is sent: he looks up what became of it."""
+        self._counter.send_multipart([routing_id, data], zmq.NOBLOCK)
+
     def send(self, routing_id: bytes, data: bytes) -> None:
         """To a peer that has gone, or does not read, nothing is sent: it will ask again."""
         self._router.send_multipart([routing_id, data], zmq.NOBLOCK)
 
     def close(self) -> None:
         self._context.destroy(linger=0)
+
+
+def _bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise LinkError(f"cannot listen on {endpoint}: {error}") from error
+    taken = socket.getsockopt(zmq.LAST_ENDPOINT)
+    assert isinstance(taken, bytes)
+    return taken.decode().rstrip("\0")

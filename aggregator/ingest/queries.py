@@ -13,6 +13,7 @@ from aggregator.history.tables import CHUNKS
 from aggregator.ingest.group import Group
 from aggregator.ingest.present import Activation, CloseReason, ConditionKey, Entry, Via, is_standing
 from aggregator.ingest.tables import ACTIVATIONS, AGENTS, CATALOGUES, CONDITIONS, EPOCHS, LANES
+from aggregator.journal import changeset
 from aggregator.journal.log import Journal
 from aggregator.journal.tables import EVENTS, GAPS
 from aggregator.store.db import Prepared, Row
@@ -46,7 +47,7 @@ def write(connection: sa.Connection, group: Group, journal: Journal) -> None:
     _CATALOGUES.run(connection, [*group.catalogues.values()])
     _CONDITIONS.run(connection, [_entry_row(agent, key, entry) for (agent, key), entry in group.entries.items()])
     _ACTIVATIONS.run(connection, [_activation_row(each) for each in group.activations.values()])
-    journal.append(connection, group.drafts)
+    changeset.write(connection, group, journal)
 
 
 def load_epochs(connection: sa.Connection) -> list[KnownEpoch]:

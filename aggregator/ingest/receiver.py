@@ -17,6 +17,7 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
+from aggregator.commands.desk import Desk
 from aggregator.ingest import queries
 from aggregator.ingest.admissions import record_admissions
 from aggregator.ingest.allowlist import AllowList
@@ -44,6 +45,7 @@ from contract.wire.server import Deliver, ServerSession
 from contract.wire.session import WINDOW, Send
 
 MESSAGES_PER_TURN_MAX: Final = 512
+COMMANDS_PER_TURN_MAX: Final = 16
 QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
 QUEUED_BATCHES_PER_AGENT_MAX: Final = 3 * WINDOW
 """Both lanes' windows and room for what was on its way; an agent above it breaks the protocol."""
@@ -77,6 +79,7 @@ class Parts:
     board: LiveBoard
     clock: Clock
     head_witness: HeadWitness
+    desk: Desk
     ledger: Ledger | None = None
 
 
@@ -141,6 +144,7 @@ class Receiver:
     def turn(self) -> set[int]:
         """Wait for something, and carry it through to its acknowledgement; the watched descriptors that have news."""
         news = self._link.poll(0 if self._queue else IDLE_MS)
+        self._serve_commands()
         group = Group(self._clock.wall_ns())
         self._watch_the_door(group)
         self._drain(group)
@@ -158,6 +162,24 @@ class Receiver:
         self._commit(group)
         self._witness(group)
         self._acknowledge(group)
+
+    def _serve_commands(self) -> None:
+        """Each in a transaction of its own, so that one decision sees what the one before it wrote."""
+        for _ in range(COMMANDS_PER_TURN_MAX):
+            asked = self._link.receive_command()
+            if asked is None:
+                return
+            routing_id, data = asked
+            try:
+                group, answer = self._parts.desk.serve(self._new_group, data)
+            except FrameError as error:
+                self._note_malformed("commands", error)
+                continue
+            self.commit_and_acknowledge(group)
+            self._link.answer_command(routing_id, answer)
+
+    def _new_group(self) -> Group:
+        return Group(self._clock.wall_ns())
 
     def _commit(self, group: Group) -> None:
         if not group.is_to_be_written():

@@ -68,8 +68,8 @@ def _after(chain: str, place: Place, limit: int) -> sa.Select[Any]:
     )
     return (
         sa.select(
-            rows.chain, rows.journal_epoch, rows.seq, rows.kind, rows.received_ns, rows.open, rows.prev_hash,
-            rows.hash, EVENTS.c.open.label("event_open"),
+            rows.chain, rows.journal_epoch, rows.seq, rows.kind, rows.received_ns, rows.open, rows.salt,
+            rows.restricted, rows.prev_hash, rows.hash, EVENTS.c.open.label("event_open"),
         )
         .select_from(JOURNAL.outerjoin(EVENTS, event))
         .where(rows.chain == chain, newer)
@@ -80,5 +80,6 @@ def _after(chain: str, place: Place, limit: int) -> sa.Select[Any]:
 
 def _entry(row: sa.Row[Any]) -> JournalEntry:
     return JournalEntry(
-        row.chain, row.journal_epoch, row.seq, JournalKind(row.kind), row.received_ns, row.open, row.prev_hash, row.hash
-    )
+        row.chain, row.journal_epoch, row.seq, JournalKind(row.kind), row.received_ns, row.open, row.salt or b"",
+        row.restricted or b"", row.prev_hash, row.hash,
+    )  # fmt: skip

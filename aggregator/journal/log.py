@@ -9,6 +9,9 @@ prev_hash) refuses a fork whatever the code does. A record is RFC 8785 JSON, wri
     received_ns                                 when the aggregator learned of it (UTC)
     org, exercise_id, class_label, late         as in events; org is null where a record is about the aggregator
     data                                        by kind
+
+Who it was, where a person did it, stands in the record's restricted part: ``{"person": ..., "station": ...}``. It is
+hashed beside the open part under a salt of its own, so it can be withheld and the chain still verifies.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from contract.ids import MessageId
 
 JOURNAL_SCHEMA: Final = 1
 ALGORITHM: Final = "sha256"
+SALT_BYTES: Final = 16
 
 
 class JournalKind(StrEnum):
@@ -51,6 +55,14 @@ class JournalKind(StrEnum):
     INGEST_STOP = "ingest_stop"
     CHECKPOINT = "checkpoint"
     JOURNAL_RESTORED = "journal_restored"
+    ALARM = "alarm"
+    ACTION_REFUSED = "action_refused"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGNED_OUT = "signed_out"
+    SESSION_REVOKED = "session_revoked"
+    USER_ADDED = "user_added"
+    USER_CHANGED = "user_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,7 @@ class Draft:
     class_label: ClassLabel = ClassLabel.GENERAL
     late: bool = False
     event: MessageId | None = None
+    restricted: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,8 @@ class JournalEntry:
     kind: JournalKind
     received_ns: int
     open: bytes
+    salt: bytes
+    restricted: bytes
     prev_hash: bytes
     hash: bytes
 
@@ -165,12 +180,20 @@ def encode(head: Head, seq: int, draft: Draft) -> bytes:
 
 def _add(head: Head, draft: Draft) -> tuple[JournalEntry, Head]:
     seq = head.seq + 1
-    open_part = encode(head, seq, draft)
-    hash_ = link(head.algorithm, head.hash, Record(open_part).digest(head.algorithm))
+    record = Record(encode(head, seq, draft), *_restricted(draft))
+    hash_ = link(head.algorithm, head.hash, record.digest(head.algorithm))
     entry = JournalEntry(
-        head.chain, head.journal_epoch, seq, draft.kind, draft.received_ns, open_part, head.hash, hash_
+        head.chain, head.journal_epoch, seq, draft.kind, draft.received_ns, record.open, record.salt,
+        record.restricted, head.hash, hash_,
     )  # fmt: skip
     return entry, Head(head.aggregator, head.chain, head.journal_epoch, head.algorithm, seq, hash_)
+
+
+def _restricted(draft: Draft) -> tuple[bytes, bytes]:
+    """Salt and bytes; a salt per record, so that who can guess a name cannot check the guess by its digest."""
+    if draft.restricted is None:
+        return b"", b""
+    return secrets.token_bytes(SALT_BYTES), canonical(dict(draft.restricted))
 
 
 def _row(identity: Mapping[str, str], entry: JournalEntry, draft: Draft) -> dict[str, object]:
@@ -189,6 +212,8 @@ def _row(identity: Mapping[str, str], entry: JournalEntry, draft: Draft) -> dict
         "event_epoch": None if event is None else event.epoch,
         "event_seq": None if event is None else event.seq,
         "open": entry.open,
+        "salt": entry.salt,
+        "restricted": entry.restricted,
         "prev_hash": entry.prev_hash,
         "hash": entry.hash,
     }

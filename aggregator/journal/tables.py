@@ -1,6 +1,7 @@
 """Tables of the journal, and of the events whose bytes it vouches for.
 
-``journal.open`` is the record as it was hashed, the other columns are made from it. A record of kind "event" names its
+``journal.open`` is the record as it was hashed, the other columns are made from it, but for ``salt`` and ``restricted``,
+which are empty, or NULL in records from before there were any, where nobody is named. A record of kind "event" names its
 event, whose bytes lie in ``events`` as the agent wrote them.
 """
 
@@ -41,6 +42,8 @@ JOURNAL: Final = sa.Table(
     sa.Column("event_epoch", sa.Text),
     sa.Column("event_seq", sa.BigInteger),
     sa.Column("open", sa.LargeBinary, nullable=False),
+    sa.Column("salt", sa.LargeBinary),
+    sa.Column("restricted", sa.LargeBinary),
     sa.Column("prev_hash", sa.LargeBinary, nullable=False),
     sa.Column("hash", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("chain", "prev_hash"),

@@ -75,7 +75,8 @@ def _walk_journal(connection: sa.Connection, head: dict[str, Any], keys: PublicK
 def _fault_of_record(row: sa.Row[Any], seq: int, previous: bytes, algorithm: str) -> str | None:
     if row.seq != seq:
         return f"the next record is {row.seq}"
-    if row.prev_hash != previous or link(algorithm, previous, Record(_stored(row.open)).digest(algorithm)) != row.hash:
+    stored_record = Record(_stored(row.open), _stored(row.salt or b""), _stored(row.restricted or b""))
+    if row.prev_hash != previous or link(algorithm, previous, stored_record.digest(algorithm)) != row.hash:
         return "the hash does not fit the record and the one before it"
     record = json.loads(row.open)
     stored = (row.aggregator, row.chain, row.journal_epoch, str(row.seq), row.kind, str(row.received_ns))

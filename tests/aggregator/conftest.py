@@ -17,7 +17,8 @@ import sqlalchemy as sa
 import zmq
 import zmq.utils.z85
 
-from aggregator.folder import Folder, make, migrate
+from aggregator.app import make_desk
+from aggregator.folder import Folder, make, migrate, write_private
 from aggregator.ingest import allowlist
 from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
@@ -67,9 +68,13 @@ class Park:
         journal, head = Journal("park", "ingest"), HeadWitness(self.folder.head_file)
         self._stack.callback(head.close)
         self.receiver = Receiver(
-            Parts("park", self.link, allow_list, self.connection, journal, keys, board, self.clock, head, ledger)
-        )
+            Parts(
+                "park", self.link, allow_list, self.connection, journal, keys, board, self.clock, head,
+                make_desk(self.connection), ledger,
+            )
+        )  # fmt: skip
         self.endpoint = self.link.bind("tcp://127.0.0.1:*")
+        write_private(self.folder.command_file, self.link.bind_commands())
         self.receiver.start("tests", self.endpoint)
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ def test_a_transaction_rolled_back_takes_its_number_with_it(engine):
 def test_a_fork_is_refused_by_the_database_whatever_the_code_does(engine):
     with engine.begin() as connection:
         JOURNAL.append(connection, [draft(1), draft(2)])
-    copied = "aggregator, chain, journal_epoch, 99, kind, received_ns, org, exercise_id, class_label, late, event_agent, event_epoch, event_seq, open, prev_hash, hash"
+    copied = "aggregator, chain, journal_epoch, 99, kind, received_ns, org, exercise_id, class_label, late, event_agent, event_epoch, event_seq, open, prev_hash, hash, salt, restricted"
     with pytest.raises(sa.exc.IntegrityError, match="prev_hash"), engine.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO journal SELECT {copied} FROM journal WHERE seq = 2")
 
