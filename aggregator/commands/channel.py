@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 import zmq
@@ -68,7 +68,8 @@ class CommandClient:
         self, link: zmq.Socket[bytes], command: Command, deadline_ns: int
     ) -> dict[str, Json] | RefusedError | None:
         number = next(self._numbers)
-        link.send(encode_command(number, command))
+        with suppress(zmq.Again):
+            link.send(encode_command(number, command))
         while (left_ns := deadline_ns - time.monotonic_ns()) > 0:
             if link.poll(max(1, left_ns // NS_PER_MS)):
                 answered, result = decode_answer(link.recv())
@@ -85,6 +86,7 @@ class CommandClient:
     def _open(self, endpoint: str) -> zmq.Socket[bytes]:
         link = self._context.socket(zmq.DEALER)
         link.linger = 0
+        link.sndtimeo = 0  # a link that was refused would take nothing, for ever
         link.curve_secretkey = zmq.utils.z85.encode(self._keys.curve_secret)
         link.curve_publickey = zmq.utils.z85.encode(self._keys.public.curve_public)
         link.curve_serverkey = zmq.utils.z85.encode(self._keys.public.curve_public)
