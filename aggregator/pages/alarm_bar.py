@@ -1,0 +1,77 @@
+"""What the alarm bar on every page says, from the standing alarms. Pure.
+
+It shows the one alarm that wants a person first, counts per priority, and names what must sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from aggregator.alarms.service import AlarmView
+
+PRIORITIES: Final = (1, 2, 3)
+SOUNDING: Final = "B"
+"""Active and unacknowledged (ISA-18.2): what returned and is still owed an acknowledgement is silent."""
+OWED: Final = frozenset({"B", "D"})
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Alarms of one priority that are shown to the operator: not shelved, suppressed or out of service."""
+
+    priority: int
+    unacknowledged: int
+    standing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """``id`` is another one when the alarm has to be heard again; ``tone`` is a name out of control_room.js."""
+
+    id: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    counts: tuple[Count, ...]
+    first: AlarmView | None
+    """Highest priority, then newest, of those that nobody has acknowledged."""
+    sounding: tuple[Sounding, ...]
+    set_aside: int
+    """Shelved, suppressed, out of service."""
+
+
+def summarise(standing: Sequence[AlarmView]) -> Bar:
+    shown = [alarm for alarm in standing if alarm.letter in "BCD"]
+    owed = [alarm for alarm in shown if alarm.letter in OWED]
+    return Bar(
+        counts=tuple(
+            Count(
+                priority,
+                sum(alarm.priority == priority for alarm in owed),
+                sum(alarm.priority == priority for alarm in shown),
+            )
+            for priority in PRIORITIES
+        ),
+        first=min(owed, key=_urgency, default=None),
+        sounding=tuple(Sounding(_sound_id(alarm), tone(alarm)) for alarm in shown if alarm.letter == SOUNDING),
+        set_aside=len(standing) - len(shown),
+    )
+
+
+def tone(alarm: AlarmView) -> str:
+    """Toxic differs from combustible, gas from the rest, a level from the next."""
+    nature = "other" if alarm.priority == 3 or not alarm.is_gas else "toxic" if alarm.is_toxic else "gas"
+    return f"{nature}_{alarm.priority}"
+
+
+def _urgency(alarm: AlarmView) -> tuple[int, bool, bool, int]:
+    return alarm.priority, alarm.letter != SOUNDING, not alarm.is_toxic, -alarm.raised_ns
+
+
+def _sound_id(alarm: AlarmView) -> str:
+    return f"{alarm.instance}:{alarm.level}:{alarm.activations}"

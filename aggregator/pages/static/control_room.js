@@ -1,0 +1,161 @@
+// What must go on in the browser even while the server is silent: clock, veil, sound. The server says what is so once a
+// second and at each change (controlRoom.state); this file only shows it, and shows it when that stops coming.
+"use strict";
+window.controlRoom = (() => {
+  const BEIJING_MS = 8 * 3600 * 1000;
+  const SILENT_AFTER_MS = 3500;  // the server speaks every second
+  const ARMED = "parksentry.sound.armed", SILENCED = "parksentry.sound.silenced";
+  // Per tone: frequencies (Hz) of its beeps and the pause after them (s). Toxic differs from combustible, level 2 from 1.
+  const TONES = {
+    toxic_1: { beeps: [988, 740, 988, 740, 988, 740], beep_s: 0.13, every_s: 1.2 },
+    gas_1: { beeps: [880, 880, 880], beep_s: 0.2, every_s: 1.5 },
+    other_1: { beeps: [660, 660, 660], beep_s: 0.2, every_s: 2 },
+    toxic_2: { beeps: [784, 587], beep_s: 0.25, every_s: 2.5 },
+    gas_2: { beeps: [698, 698], beep_s: 0.3, every_s: 3 },
+    other_2: { beeps: [523], beep_s: 0.35, every_s: 4 },
+    other_3: { beeps: [440], beep_s: 0.25, every_s: 10 },
+  };
+  const RANK = Object.keys(TONES);  // the most urgent first: one tone at a time, so that each can be told
+  let offset_ms = 0, heard_ms = performance.now(), last = null, texts = {}, context = null, next_ms = 0;
+  let sounding = [], silenced = new Set(JSON.parse(localStorage.getItem(SILENCED) || "[]"));
+
+  const by = (id) => document.getElementById(id);
+  const put = (id, text) => { const e = by(id); if (e && e.textContent !== text) e.textContent = text; };
+  const two = (n) => String(n).padStart(2, "0");
+  const fill = (text, params) => text.replace(/\{(\w+)\}/g, (_, name) => params[name]);
+
+  function beijing(ms) {
+    const t = new Date(ms + BEIJING_MS);
+    return `${t.getUTCFullYear()}-${two(t.getUTCMonth() + 1)}-${two(t.getUTCDate())} ` +
+      `${two(t.getUTCHours())}:${two(t.getUTCMinutes())}:${two(t.getUTCSeconds())}`;
+  }
+
+  // --- link -----------------------------------------------------------------------------------------------------------
+  function showLink() {
+    const silence_ms = performance.now() - heard_ms, lost = silence_ms > SILENT_AFTER_MS;
+    const silent = !lost && last !== null && !last.ingest_alive;
+    const age_s = Math.round(lost ? silence_ms / 1000 : (last?.ingest_age_s ?? 0) + silence_ms / 1000);
+    document.body.classList.toggle("cr-lost", lost);
+    document.body.classList.toggle("cr-silent", silent);
+    const key = lost ? "link_lost" : silent ? (last.ingest_age_s === null ? "ingest_never" : "ingest_silent") : "link_good";
+    const text = fill(texts[key] || "", { age: age_s });
+    put("cr-link", text);
+    put("cr-veil-text", text);
+    by("cr-link")?.classList.toggle("wrong", lost || silent);
+  }
+
+  // --- sound ----------------------------------------------------------------------------------------------------------
+  const armed = () => context !== null && context.state === "running";
+  const audible = () => sounding.filter((each) => !silenced.has(each.id));
+
+  async function arm() {
+    context ??= new AudioContext();
+    await context.resume();
+    localStorage.setItem(ARMED, "1");
+    beep({ beeps: [660], beep_s: 0.08, every_s: 0 }, 0.08);  // heard at once that it works
+    showSound();
+  }
+
+  function beep(tone, volume = 0.25) {
+    tone.beeps.forEach((frequency, i) => {
+      const start = context.currentTime + 0.02 + i * tone.beep_s * 1.25, end = start + tone.beep_s;
+      const oscillator = context.createOscillator(), gain = context.createGain();
+      oscillator.type = "triangle";
+      oscillator.frequency.value = frequency;
+      gain.gain.setValueAtTime(0, start);
+      gain.gain.linearRampToValueAtTime(volume, start + 0.01);
+      gain.gain.setValueAtTime(volume, end - 0.02);
+      gain.gain.linearRampToValueAtTime(0, end);
+      oscillator.connect(gain).connect(context.destination);
+      oscillator.start(start);
+      oscillator.stop(end);
+    });
+  }
+
+  function play() {
+    const now_ms = performance.now(), wanted = audible();
+    if (!armed() || wanted.length === 0 || now_ms < next_ms) return;
+    const tone = TONES[wanted.map((each) => each.tone).sort((a, b) => RANK.indexOf(a) - RANK.indexOf(b))[0]];
+    beep(tone);
+    next_ms = now_ms + tone.every_s * 1000;
+  }
+
+  // Silence is for what sounds now: what comes later, or again, sounds.
+  function silence() {
+    sounding.forEach((each) => silenced.add(each.id));
+    keepSilenced();
+    showSound();
+  }
+
+  function keepSilenced() {
+    const present = new Set(sounding.map((each) => each.id));
+    silenced = new Set([...silenced].filter((id) => present.has(id)));
+    localStorage.setItem(SILENCED, JSON.stringify([...silenced]));
+  }
+
+  function showSound() {
+    const state = !armed() ? "sound_off" : audible().length ? "sound_on" : sounding.length ? "sound_silenced" : "sound_ready";
+    put("cr-sound-text", texts[state] || "");
+    by("cr-sound")?.classList.toggle("wrong", state === "sound_off");
+    const arm_ = by("cr-arm"), silence_ = by("cr-silence");
+    if (arm_) arm_.hidden = armed();
+    if (silence_) silence_.hidden = !(armed() && audible().length);
+  }
+
+  // --- what the server says -------------------------------------------------------------------------------------------
+  function state(said) {
+    last = said;
+    heard_ms = performance.now();
+    offset_ms = said.wall_ms - Date.now();
+    sounding = said.sounding;
+    keepSilenced();
+    play();
+    showLink();
+    showSound();
+  }
+
+  function tick() {
+    put("cr-time", beijing(Date.now() + offset_ms));
+    showLink();
+    play();
+  }
+
+  async function signOut() {
+    const answer = await fetch("/api/v1/session", { method: "DELETE", headers: { "Content-Type": "application/json" } });
+    location.href = "/login" + (answer.ok ? "?reason=signed_out" : "");
+  }
+
+  function language(code) {
+    document.cookie = `parksentry_language=${code}; path=/; max-age=31536000; SameSite=Strict`;
+    location.reload();
+  }
+
+  function typing(event) {
+    return event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("input, textarea, select, [contenteditable]");
+  }
+
+  function start() {
+    texts = JSON.parse(by("cr-texts").textContent);
+    by("cr-arm").addEventListener("click", arm);
+    by("cr-silence").addEventListener("click", silence);
+    by("cr-sign-out").addEventListener("click", signOut);
+    by("cr-language").addEventListener("click", (event) => language(event.target.dataset.language));
+    document.addEventListener("keydown", (event) => { if (event.key === "s" && !typing(event)) silence(); });
+    // A browser lets a page sound only after a touch of it: once armed, any touch of a later page arms it again.
+    if (localStorage.getItem(ARMED)) {
+      context = new AudioContext();
+      const again = () => { if (!armed()) context.resume().then(showSound); };
+      ["pointerdown", "keydown"].forEach((kind) => document.addEventListener(kind, again, true));
+      again();
+    }
+    setInterval(tick, 250);
+    tick();
+    showSound();
+  }
+
+  const when = setInterval(() => { if (by("cr-texts") && by("cr-sign-out") && by("cr-veil-text")) { clearInterval(when); start(); } }, 20);
+
+  // Test and support: what is sounding, and is it heard?
+  const sound = () => ({ armed: armed(), audible: audible().map((each) => each.tone), silenced: silenced.size });
+  return { state, silence, sound, typing, beijing };
+})();
