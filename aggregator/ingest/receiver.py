@@ -24,11 +24,11 @@ from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.group import Group
 from aggregator.ingest.link import Incoming, Link
 from aggregator.ingest.present import Activation
-from aggregator.ingest.repeats import Repeats
 from aggregator.ingest.sessions import REPORT_PERIOD_NS, Sessions
 from aggregator.ingest.streams import Streams
 from aggregator.journal.checkpoints import CHECKPOINT_PERIOD_NS, checkpoint
 from aggregator.journal.log import Draft, Journal, JournalKind
+from aggregator.journal.repeats import Repeats
 from aggregator.journal.witness import HeadWitness, resume
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard, device_rows, value_rows

@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 
 from aggregator.ingest.group import Group
-from aggregator.ingest.repeats import Repeats
 from aggregator.journal.log import Draft, JournalKind
+from aggregator.journal.repeats import Repeats
 from contract.clock import NS_PER_MS, NS_PER_S
 from contract.events import Json
 from contract.ids import AgentName

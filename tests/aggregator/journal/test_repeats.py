@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aggregator.ingest.repeats import KEYS_MAX, OTHER, Repeats
+from aggregator.journal.repeats import KEYS_MAX, OTHER, Repeats
 
 
 def test_the_first_is_due_and_the_next_after_the_period_with_the_count():
