@@ -24,9 +24,9 @@ import sqlalchemy as sa
 import structlog
 
 from aggregator.commands.channel import CommandClient
-from aggregator.commands.desk import Actor, Desk, Handler
+from aggregator.commands.desk import Actor, Desk
 from aggregator.commands.messages import Command, decode_answer, encode_command
-from aggregator.commands.refusal import RefusalCode, RefusedError
+from aggregator.commands.refusal import RefusedError
 from aggregator.folder import Folder, ingest_lock, migrate, write_private
 from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
@@ -37,6 +37,8 @@ from aggregator.journal.log import Journal
 from aggregator.journal.witness import HeadWitness
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard
+from aggregator.people import commands as people_commands
+from aggregator.people.queries import load_person
 from aggregator.store import db
 from aggregator.supervise import READY, Child, Supervisor
 from contract.clock import NS_PER_S
@@ -128,14 +130,14 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         receiver.stop()
 
 
-def make_desk(connection: sa.Connection) -> Desk:  # noqa: ARG001
+def make_desk(connection: sa.Connection) -> Desk:
     """Every verb there is, with the slice that decides about it; ``connection`` is the writer's own."""
 
-    def resolve(_session: str, _wall_ns: int) -> Actor:
-        raise RefusedError(RefusalCode.NOT_SIGNED_IN)
+    def resolve(session: str, wall_ns: int) -> Actor:
+        with connection.begin():
+            return load_person(connection, session, wall_ns)
 
-    handlers: dict[str, Handler] = {}
-    return Desk(handlers, frozenset(), resolve)
+    return Desk({**people_commands.handlers(connection)}, people_commands.CONSOLE_VERBS, resolve)
 
 
 def ask(folder: Folder, command: Command) -> dict[str, Json]:

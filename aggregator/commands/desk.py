@@ -17,7 +17,7 @@ from aggregator.journal.log import Draft, JournalKind
 from contract.errors import FrameError
 from contract.events import Json
 
-SECRET_ARGS: Final = frozenset({"token", "password_hash", "session"})
+SECRET_ARGS: Final = frozenset({"token", "password_hash", "checked_hash", "renewed_hash", "session"})
 """Arguments that never go on record."""
 _TEXT_RECORDED_MAX: Final = 200
 

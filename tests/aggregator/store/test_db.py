@@ -12,10 +12,11 @@ from alembic.migration import MigrationContext
 import aggregator.history.tables
 import aggregator.ingest.tables
 import aggregator.journal.tables
+import aggregator.people.tables
 from aggregator.store.db import METADATA, Prepared, migrate, open_reader, open_writer
 from contract.errors import StoreError
 
-TABLES = (aggregator.history.tables, aggregator.ingest.tables, aggregator.journal.tables)
+TABLES = (aggregator.history.tables, aggregator.ingest.tables, aggregator.journal.tables, aggregator.people.tables)
 THING = sa.Table("thing", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 
 
