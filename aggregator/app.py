@@ -23,6 +23,9 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
+from aggregator.alarms import commands as alarm_commands
+from aggregator.alarms.book import Book
+from aggregator.alarms.queries import load_alarms
 from aggregator.commands.channel import CommandClient
 from aggregator.commands.desk import Actor, Desk
 from aggregator.commands.messages import Command, decode_answer, encode_command
@@ -39,6 +42,7 @@ from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard
 from aggregator.people import commands as people_commands
 from aggregator.people.queries import load_person
+from aggregator.settings import Settings
 from aggregator.store import db
 from aggregator.supervise import READY, Child, Supervisor
 from contract.clock import NS_PER_S
@@ -116,9 +120,10 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         allow_list = AllowList(folder.agents_file, _log_fault)
         journal, head = Journal(settings.name, INGEST_CHAIN), HeadWitness(folder.head_file)
         stack.callback(head.close)
-        desk = make_desk(connection)
+        book = load_book(connection, settings)
+        desk = make_desk(connection, book)
         receiver = Receiver(
-            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, desk, witness)
+            Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, desk, book, witness)
         )  # fmt: skip
         link.watch(STDIN)
         endpoint = link.bind(settings.listen)
@@ -130,14 +135,21 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         receiver.stop()
 
 
-def make_desk(connection: sa.Connection) -> Desk:
+def load_book(connection: sa.Connection, settings: Settings) -> Book:
+    """Every alarm, as it was when the writer before this one ended."""
+    with connection.begin():
+        return Book(load_alarms(connection), settings.alarms.rules)
+
+
+def make_desk(connection: sa.Connection, book: Book) -> Desk:
     """Every verb there is, with the slice that decides about it; ``connection`` is the writer's own."""
 
     def resolve(session: str, wall_ns: int) -> Actor:
         with connection.begin():
             return load_person(connection, session, wall_ns)
 
-    return Desk({**people_commands.handlers(connection)}, people_commands.CONSOLE_VERBS, resolve)
+    handlers = {**people_commands.handlers(connection), **alarm_commands.handlers(book)}
+    return Desk(handlers, people_commands.CONSOLE_VERBS, resolve)
 
 
 def ask(folder: Folder, command: Command) -> dict[str, Json]:
@@ -160,7 +172,7 @@ def _carry_out(folder: Folder, command: Command) -> dict[str, Json]:
     journal = Journal(folder.settings().name, INGEST_CHAIN)
     try:
         with engine.connect() as connection:
-            desk = make_desk(connection)
+            desk = make_desk(connection, load_book(connection, folder.settings()))
             changes, answer = desk.serve(lambda: Changeset(time.time_ns()), encode_command(1, command))
             if changes.is_to_be_written():
                 with db.writing(connection):

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 
 import pydantic
 
+from aggregator.alarms.policy import RE_ALARM_MIN_DEFAULT, SHELVE_MAX_H_DEFAULT, AlarmRules
+from contract.clock import NS_PER_S
 from contract.errors import ConfigError, Fault
 from contract.ids import is_name
 
@@ -31,8 +33,14 @@ name = "{name}"
 listen = "{listen}"
 
 [web]
-# The health page, for people and monitoring. It asks nobody who he is: keep it on a trusted network.
+# Pages and API of the control room.
 listen = "{web}"
+
+[alarms]
+# An acknowledged safety alarm that still stands after so many minutes sounds again.
+re_alarm_min = 60
+# The longest that an alarm may be shelved, in hours.
+shelve_max_h = 8
 """
 
 
@@ -70,12 +78,25 @@ class WebSettings(pydantic.BaseModel, extra="forbid", frozen=True):
         return int(self.listen.rpartition(":")[2])
 
 
+class AlarmSettings(pydantic.BaseModel, extra="forbid", frozen=True):
+    """``re_alarm_min``: an acknowledged safety alarm that still stands then sounds again. ``shelve_max_h``: the longest
+    that an alarm may be shelved."""
+
+    re_alarm_min: Annotated[float, pydantic.Field(ge=1, le=24 * 60)] = RE_ALARM_MIN_DEFAULT
+    shelve_max_h: Annotated[float, pydantic.Field(gt=0, le=24)] = SHELVE_MAX_H_DEFAULT
+
+    @property
+    def rules(self) -> AlarmRules:
+        return AlarmRules(round(self.re_alarm_min * 60 * NS_PER_S), round(self.shelve_max_h * 3600 * NS_PER_S))
+
+
 class Settings(pydantic.BaseModel, extra="forbid", frozen=True):
     """The whole file."""
 
     name: Annotated[str, pydantic.AfterValidator(_check_name)]
     listen: Annotated[str, pydantic.AfterValidator(_check_listen)] = LISTEN_DEFAULT
     web: WebSettings = WebSettings()
+    alarms: AlarmSettings = AlarmSettings()
 
 
 def parse(text: str, file: str) -> Settings:

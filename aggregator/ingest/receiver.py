@@ -17,6 +17,7 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
+from aggregator.alarms.book import Book
 from aggregator.commands.desk import Desk
 from aggregator.ingest import queries
 from aggregator.ingest.admissions import record_admissions
@@ -80,6 +81,7 @@ class Parts:
     clock: Clock
     head_witness: HeadWitness
     desk: Desk
+    alarms: Book
     ledger: Ledger | None = None
 
 
@@ -99,7 +101,7 @@ class Receiver:
         with parts.connection.begin():
             self._streams = Streams(
                 queries.load_epochs(parts.connection), queries.load_conditions(parts.connection),
-                queries.load_standing(parts.connection), self._recall,
+                queries.load_standing(parts.connection), self._recall, parts.alarms,
             )  # fmt: skip
             self._recorded = queries.load_agents(parts.connection)
 
@@ -117,6 +119,8 @@ class Receiver:
             Draft(JournalKind.INGEST_START, group.wall_ns, {"software": software, "endpoint": endpoint})
         )
         self._recorded = record_admissions(group, self._parts.allow_list.entries, self._recorded)
+        self._parts.alarms.expire(group)
+        self._streams.raise_standing(group)
         self.commit_and_acknowledge(group)
         self._sign_checkpoint()
         self._parts.board.alive("ingest", self._clock.wall_ns(), endpoint)
@@ -153,6 +157,7 @@ class Receiver:
             self.commit_and_acknowledge(group)
             group = Group(self._clock.wall_ns())
         self._take_batches(group)
+        self._parts.alarms.expire(group)
         self.commit_and_acknowledge(group)
         self._keep_house()
         return news

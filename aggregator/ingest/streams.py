@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from aggregator.alarms.book import Book
 from aggregator.history.chunks import Summary, summarise
 from aggregator.ingest.accept import Accepted, Rejected, Row, accept_events, accept_telemetry
 from aggregator.ingest.group import Group
-from aggregator.ingest.present import Activation, Changes, Entry, Present, Seen
+from aggregator.ingest.present import Activation, Changes, Entry, Present, Seen, Via
 from aggregator.ingest.queries import KnownEpoch
 from aggregator.journal.log import Draft, JournalKind
 from aggregator.ledger import LedgerLine
@@ -61,6 +62,7 @@ class Streams:
         entries: dict[AgentName, list[Entry]],
         activations: dict[AgentName, list[Activation]],
         recall: Recall,
+        alarms: Book,
     ) -> None:
         self._epochs = {
             (each.agent, each.epoch): EpochState(each.algorithm, dict(each.lanes), each.catalogue_version)
@@ -71,6 +73,7 @@ class Streams:
             for agent in entries.keys() | activations.keys()
         }
         self._recall = recall
+        self._alarms = alarms
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -168,6 +171,13 @@ class Streams:
             _take_chunk(group, agent, batch.epoch, row)
         return None
 
+    def raise_standing(self, group: Group) -> None:
+        """Alarms for conditions that stand and have none: the database comes from a time before there were alarms."""
+        for present in self._present.values():
+            for entry in present.standing():
+                if not self._alarms.is_active(entry.condition):
+                    self._alarms.take(group, entry.condition)
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _present_of(self, agent: AgentName) -> Present:
@@ -206,7 +216,10 @@ class Streams:
         if condition is not None:
             if condition.activation != ActivationId(agent, epoch, row.seq):
                 self._recall_into(present, group, [condition])
-            self._record(group, agent, present.apply_event(epoch, row.seq, condition, group.wall_ns))
+            changes = present.apply_event(epoch, row.seq, condition, group.wall_ns)
+            self._record(group, agent, changes, event.exercise_id)
+            if _is_history(changes, condition):
+                self._alarms.take_history(group, condition, event.exercise_id)
 
     def _recall_into(self, present: Present, group: Group, conditions: Iterable[ConditionData]) -> None:
         unknown = present.unknown(conditions)
@@ -215,10 +228,20 @@ class Streams:
         for activation in in_group + stored:
             present.recall(activation)
 
-    def _record(self, group: Group, agent: AgentName, changes: Changes) -> None:
+    def _record(self, group: Group, agent: AgentName, changes: Changes, exercise_id: str | None = None) -> None:
         group.take(agent, changes)
+        for entry in changes.entries.values():
+            self._alarms.take(group, entry.condition, exercise_id)
         group.drafts.extend(_seen_draft(each, group.wall_ns) for each in changes.seen)
         group.drafts.extend(_reconciled_draft(each, group.wall_ns) for each in changes.reconciled)
+
+
+def _is_history(changes: Changes, condition: ConditionData) -> bool:
+    """Whether an event turned on what has long turned off: first heard of by its own event, and not the present."""
+    opened = changes.activations.get(condition.activation)
+    if opened is None or changes.entries or not condition.level:
+        return False
+    return opened.first_seen is Via.EVENT and opened.event_received_ns == opened.seen_ns and opened.closed_ns is None
 
 
 def read_event(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import zmq
 import zmq.utils.z85
 
-from aggregator.app import make_desk
+from aggregator.app import load_book, make_desk
 from aggregator.folder import Folder, make, migrate, write_private
 from aggregator.ingest import allowlist
 from aggregator.ingest.allowlist import AllowList
@@ -67,10 +67,11 @@ class Park:
         allow_list = AllowList(self.folder.agents_file, self.faults.append)
         journal, head = Journal("park", "ingest"), HeadWitness(self.folder.head_file)
         self._stack.callback(head.close)
+        self.book = load_book(self.connection, self.folder.settings())
         self.receiver = Receiver(
             Parts(
                 "park", self.link, allow_list, self.connection, journal, keys, board, self.clock, head,
-                make_desk(self.connection), ledger,
+                make_desk(self.connection, self.book), self.book, ledger,
             )
         )  # fmt: skip
         self.endpoint = self.link.bind("tcp://127.0.0.1:*")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import aggregator.alarms.tables
 import aggregator.history.tables
 import aggregator.ingest.tables
 import aggregator.journal.tables
@@ -16,7 +17,13 @@ import aggregator.people.tables
 from aggregator.store.db import METADATA, Prepared, migrate, open_reader, open_writer
 from contract.errors import StoreError
 
-TABLES = (aggregator.history.tables, aggregator.ingest.tables, aggregator.journal.tables, aggregator.people.tables)
+TABLES = (
+    aggregator.alarms.tables,
+    aggregator.history.tables,
+    aggregator.ingest.tables,
+    aggregator.journal.tables,
+    aggregator.people.tables,
+)
 THING = sa.Table("thing", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
 
 
