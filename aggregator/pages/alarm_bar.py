@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from aggregator.alarms.service import AlarmView
 
 PRIORITIES: Final = (1, 2, 3)
-SOUNDING: Final = "B"
-"""Active and unacknowledged (ISA-18.2): what returned and is still owed an acknowledgement is silent."""
 OWED: Final = frozenset({"B", "D"})
 
 
@@ -58,7 +56,7 @@ def summarise(standing: Sequence[AlarmView]) -> Bar:
             for priority in PRIORITIES
         ),
         first=min(owed, key=_urgency, default=None),
-        sounding=tuple(Sounding(_sound_id(alarm), tone(alarm)) for alarm in shown if alarm.letter == SOUNDING),
+        sounding=tuple(Sounding(_sound_id(alarm), tone(alarm)) for alarm in shown if alarm.sounding),
         set_aside=len(standing) - len(shown),
     )
 
@@ -70,7 +68,7 @@ def tone(alarm: AlarmView) -> str:
 
 
 def _urgency(alarm: AlarmView) -> tuple[int, bool, bool, int]:
-    return alarm.priority, alarm.letter != SOUNDING, not alarm.is_toxic, -alarm.raised_ns
+    return alarm.priority, alarm.letter != "B", not alarm.is_toxic, -alarm.raised_ns
 
 
 def _sound_id(alarm: AlarmView) -> str:

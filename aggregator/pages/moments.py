@@ -35,6 +35,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def minutes(seconds: float) -> str:
+    """``5 h 12 min``, ``13 min``: for what is counted down, rounded up, so that 0 means over."""
+    whole = max(0, math.ceil(seconds / 60))
+    return f"{whole} min" if whole < 60 else f"{whole // 60} h {whole % 60} min"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Significant digits as given, without an exponent; a whole number never loses a digit before its point."""
     if value is None or math.isnan(value):

@@ -21,6 +21,7 @@ from nicegui import Client, ui
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.pages import symbols
 from aggregator.pages.alarm_bar import Bar
+from aggregator.pages.alarm_rows import condition, row_id
 from aggregator.pages.feed import Feed
 from aggregator.pages.moments import time_of_day
 from aggregator.pages.texts import Language, Texts, chosen, script_json, texts
@@ -190,18 +191,6 @@ def _stations(text: Texts) -> str:
         f'<div class="cr-cell cr-clock" title="{escape(text("bar.time_source"))}"><span>{escape(text("bar.beijing"))} '
         '<b id="cr-time"></b></span></div>'
     )
-
-
-def condition(text: Texts, alarm: AlarmView) -> str:
-    """What is the matter, in a few words: ``gas level 2``, ``high high``, ``fault``."""
-    nature = "gas_" if alarm.is_gas and alarm.kind == "high" else ""
-    level = alarm.level or 1
-    return text.word("condition", f"{nature}{alarm.kind}_{level}")
-
-
-def row_id(alarm: AlarmView) -> str:
-    """A condition's identity as one word."""
-    return f"{alarm.organisation}/{alarm.tag}/{alarm.kind}"
 
 
 def _set_language(client: Client, language: Language) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
@@ -80,6 +81,7 @@ class View:
     def doing(self, do: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         """A handler that tells the person in words when what he wanted was refused."""
 
+        @wraps(do)  # the page library looks at the signature to know whether to pass the event
         async def handle(*args: Any) -> None:
             if self.left:
                 return

@@ -3,18 +3,39 @@
 "use strict";
 window.alarmList = (() => {
   const READING_MS = 15000;  // an operator who has not moved for so long no longer reads: the list follows again
-  let api = null, reading = false, touched_ms = -Infinity;
+  let api = null, KEYS = {}, reading = false, touched_ms = -Infinity;
 
   const symbol = (look, number) =>
     `<svg class="sym ${look}" viewBox="0 0 24 24" aria-hidden="true"><use class="shape" href="#cr-shape-${number}"></use>` +
-    `<text x="12" y="16.5">${number}</text><line class="strike" x1="3" y1="21" x2="21" y2="3"></line></svg>`;
+    `<text x="12" y="${number === 2 ? 18.5 : 16.5}">${number}</text><line class="strike" x1="3" y1="21" x2="21" y2="3"></line></svg>`;
+
+  function symbolCell(params) {
+    const cell = document.createElement("span");
+    cell.innerHTML = symbol(params.data.look, params.data.priority);
+    return cell;
+  }
+
+  function whatCell(params) {
+    const cell = document.createElement("span");
+    cell.textContent = params.data.what + " ";
+    if (params.data.late) {
+      const late = cell.appendChild(document.createElement("span"));
+      late.className = "late";
+      late.textContent = params.data.late;
+    }
+    return cell;
+  }
 
   function selected() {
     return api?.getSelectedNodes()[0]?.data ?? null;
   }
 
-  function ask(action, rows) {
-    emitEvent("alarm_action", { action, rows: rows.map((row) => [row.id, row.revision]) });
+  function ask(action, rows, visible = false) {
+    emitEvent("alarm_action", { action, visible, rows: rows.map((row) => [row.id, row.revision]) });
+  }
+
+  function askVisible() {
+    ask("acknowledge", visible(), true);
   }
 
   // Only rows that are wholly on screen: nobody acknowledges what nobody saw.
@@ -43,7 +64,7 @@ window.alarmList = (() => {
     if (!api || controlRoom.typing(event) || document.querySelector(".q-dialog")) return;
     const action = KEYS[event.key];
     if (event.key === "n") emitEvent("alarm_show_new", {});
-    else if (event.key === "V") ask("acknowledge", visible());
+    else if (event.key === "V") askVisible();
     else if (event.key === "ArrowDown" && !selected()) focus(0);
     else if (action && selected()) ask(action, [selected()]);
     else return;
@@ -51,15 +72,19 @@ window.alarmList = (() => {
     event.stopPropagation();
   }
 
-  let KEYS = {};
-
   function focus(index) {
     if (!api.getDisplayedRowCount()) return;
     api.ensureIndexVisible(index);
-    api.setFocusedCell(index, "symbol");
+    api.setFocusedCell(index, "tag");
   }
 
-  function ready(grid, keys) {
+  // The focus is on a place, the selection on a row: after rows moved, the focus follows the row.
+  function refocus() {
+    const node = api?.getSelectedNodes()[0];
+    if (node && node.rowIndex !== null && document.activeElement?.closest(".ag-root")) focus(node.rowIndex);
+  }
+
+  function ready(grid, keys, select) {
     api = grid;
     KEYS = keys;
     const element = document.querySelector(".cr-grid");
@@ -69,17 +94,18 @@ window.alarmList = (() => {
     api.addEventListener("cellFocused", (event) => {
       if (event.rowIndex !== null) api.getDisplayedRowAtIndex(event.rowIndex)?.setSelected(true, true);
     });
+    api.addEventListener("selectionChanged", () => emitEvent("alarm_selected", { id: selected()?.id ?? "" }));
+    const node = select && api.getRowNode(select);
+    if (node) focus(node.rowIndex);
   }
 
-  // Add, change, take away, in one go; the row that was selected stays so.
+  // Add, change, take away, in one go.
   function change(transaction) {
-    api?.applyTransaction(transaction);
+    if (!api) return;
+    api.applyTransaction(transaction);
+    api.refreshCells({ rowNodes: transaction.update.map((row) => api.getRowNode(row.id)), columns: ["symbol", "what"], force: true });
+    refocus();
   }
 
-  function releaseReading() {
-    touched_ms = -Infinity;
-    judge();
-  }
-
-  return { symbol, ready, change, selected, visible, ask, focus, releaseReading };
+  return { symbolCell, whatCell, ready, change, selected, visible, askVisible, focus, refocus };
 })();

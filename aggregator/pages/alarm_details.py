@@ -1,0 +1,100 @@
+"""What is known of the one alarm that the operator has selected, and what may be done about it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from nicegui import ui
+
+from aggregator.alarms.commands import DEMANDS, Action
+from aggregator.pages import symbols
+from aggregator.pages.alarm_rows import condition, measured, state
+from aggregator.pages.moments import beijing
+from aggregator.pages.view import View
+from contract.clock import NS_PER_S
+
+if TYPE_CHECKING:
+    from aggregator.alarms.service import AlarmView
+
+KEYS: Final = {
+    "k": Action.ACKNOWLEDGE,
+    "u": Action.UNACKNOWLEDGE,
+    "m": Action.COMMENT,
+    "h": Action.SHELVE,
+    "o": Action.REMOVE_FROM_SERVICE,
+    "r": Action.RESET,
+}
+OTHER_WAY: Final = {
+    Action.SHELVE: Action.UNSHELVE,
+    Action.REMOVE_FROM_SERVICE: Action.RETURN_TO_SERVICE,
+}
+"""One key and one button for both ways: whichever of them is possible."""
+RECEIVED_APART_NS: Final = 2 * NS_PER_S
+"""Received so much later than it happened: both times are shown."""
+
+Do = Callable[[Action], None]
+
+
+def show(view: View, alarm: AlarmView | None, do: Do) -> None:
+    """Into the present slot."""
+    text = view.text
+    if alarm is None:
+        ui.label(text("alarms.nothing_selected")).classes("dim")
+        return
+    symbol = symbols.svg(symbols.look(alarm), alarm.priority)
+    ui.html(f"<h2>{symbol} {escape(alarm.tag)} {escape(condition(text, alarm))}</h2>", sanitize=False)
+    with ui.element("div").classes("cr-actions"):
+        for key, action in KEYS.items():
+            offered = possible(alarm, action)
+            _button(view, alarm, offered, key, do)
+    facts = "".join(f"<dt>{escape(text(f'fact.{name}'))}</dt><dd>{value}</dd>" for name, value in _facts(view, alarm))
+    ui.html(f'<dl class="cr-facts">{facts}</dl>', sanitize=False)
+    point = f"/points/{quote(alarm.organisation, safe='')}/{quote(alarm.tag, safe='')}"
+    ui.link(text("alarms.to_trend"), point)
+
+
+def possible(alarm: AlarmView, action: Action) -> Action:
+    """The action itself, or its way back where only that is allowed now."""
+    other = OTHER_WAY.get(action)
+    return other if other is not None and other in alarm.allowed else action
+
+
+def _button(view: View, alarm: AlarmView, action: Action, key: str, do: Do) -> None:
+    with ui.button(color=None, on_click=lambda: do(action)).props("flat no-caps").classes("cr-button") as button:
+        ui.html(f"{escape(view.text.word('action', action))}<kbd>{key}</kbd>", sanitize=False)
+    if action is Action.ACKNOWLEDGE:
+        button.classes("first")
+    allowed = action in alarm.allowed and view.person.may(DEMANDS[action].right, alarm.org)
+    button.set_enabled(allowed)
+
+
+def _facts(view: View, alarm: AlarmView) -> list[tuple[str, str]]:
+    """Name and markup of each fact that there is."""
+    text, now_ns = view.text, view.feed.pulse.wall_ns
+    times = beijing(alarm.raised_ns)
+    apart = abs(alarm.received_ns - alarm.raised_ns) > RECEIVED_APART_NS
+    facts: list[tuple[str, str]] = [
+        ("state", escape(state(text, alarm, now_ns))),
+        ("value", escape(measured(text, alarm.value, alarm.unit))),
+        ("setpoint", escape(measured(text, alarm.setpoint, alarm.unit))),
+        ("raised", times + (f' <span class="late">{escape(text("alarm.late"))}</span>' if alarm.late else "")),
+    ]
+    if apart:
+        facts.append(("received", beijing(alarm.received_ns)))
+    facts += [
+        ("priority", str(alarm.priority)),
+        ("class", escape(text.word("class", alarm.condition_class))),
+        ("org", escape(alarm.org)),
+        ("agent", escape(alarm.agent)),
+        ("activations", str(alarm.activations)),
+    ]
+    if alarm.acknowledged_by:
+        facts.append(("acknowledged_by", escape(alarm.acknowledged_by)))
+    if alarm.shelved_until_ns is not None:
+        facts.append(("shelved_until", beijing(alarm.shelved_until_ns)))
+    if alarm.comment:
+        facts.append(("comment", escape(alarm.comment)))
+    return facts

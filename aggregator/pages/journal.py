@@ -1,0 +1,96 @@
+"""The newest journal records as sentences, with each record's own bytes beneath."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from nicegui import ui
+
+from aggregator.pages.moments import beijing
+from aggregator.pages.sentences import SUBJECTS, Subject, line
+from aggregator.pages.shell import Shell, heading
+from aggregator.pages.view import View
+
+if TYPE_CHECKING:
+    from aggregator.journal.followers import Followed
+
+RECORDS_MAX: Final = 300
+
+
+def add(shell: Shell) -> None:
+    """``/journal``."""
+
+    @shell.page("/journal", "journal.title")
+    async def journal(view: View) -> None:
+        page = JournalPage(view)
+        page.build()
+        await page.show()
+
+
+class JournalPage:
+    """One open page. What comes in while somebody reads waits for a press of a button."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        subject = view.query.get("subject", "")
+        self._subject = Subject(subject) if subject in frozenset(Subject) else Subject.ALL
+        self._records: tuple[Followed, ...] = ()
+        self._is_first_news = True
+
+    def build(self) -> None:
+        text = self._view.text
+        heading(text("journal.title"))
+        with ui.element("div").classes("cr-filters"):
+            subjects = {subject.value: text.word("subject", subject) for subject in Subject}
+            ui.toggle(
+                subjects, value=self._subject.value, on_change=lambda event: self._limit(Subject(event.value))
+            ).props("no-caps unelevated toggle-color=grey-9 color=white text-color=black")
+            ui.element("span").classes("cr-space")
+            self._news = ui.button(text("journal.new"), color=None, on_click=self._view.doing(self.show)).props(
+                "flat no-caps"
+            )
+            self._news.classes("cr-button first").set_visibility(False)
+            ui.link(text("journal.raw"), "/api/v1/journal")
+        self._table = ui.html("", sanitize=False).style("width: 100%")
+        ui.label(text("journal.newest", count=RECORDS_MAX)).classes("dim")
+        self._view.on_news(self._note)
+
+    async def show(self) -> None:
+        self._records = (await self._view.ask(self._view.services.journal.newest, RECORDS_MAX)).records
+        self._news.set_visibility(False)
+        self._draw()
+
+    async def _note(self) -> None:
+        # The first news is the page's own beginning: what it shows is as fresh.
+        self._news.set_visibility(not self._is_first_news)
+        self._is_first_news = False
+
+    def _limit(self, subject: Subject) -> None:
+        self._subject = subject
+        address = "/journal" if subject is Subject.ALL else f"/journal?subject={subject}"
+        self._view.run(f"history.replaceState(null, '', {json.dumps(address)})")
+        self._draw()
+
+    def _draw(self) -> None:
+        text = self._view.text
+        shown = [each for each in self._records if self._subject in {Subject.ALL, SUBJECTS[each.entry.kind]}]
+        head = "".join(
+            f"<th>{escape(text(f'journal.{name}'))}</th>" for name in ("time", "kind", "what", "who", "number")
+        )
+        body = (
+            "".join(self._line(each) for each in shown)
+            or f'<tr><td colspan="5">{escape(text("journal.none"))}</td></tr>'
+        )
+        self._table.set_content(f'<table class="cr-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+    def _line(self, followed: Followed) -> str:
+        entry = followed.entry
+        said = line(self._view.text, entry.kind, entry.open, entry.restricted, followed.event_open)
+        late = f' <span class="late">{escape(self._view.text("alarm.late"))}</span>' if said.late else ""
+        return (
+            f"<tr><td>{beijing(entry.received_ns)}</td><td>{escape(said.kind)}</td><td>{escape(said.what)}{late}</td>"
+            f"<td>{escape(said.who)}</td><td><details><summary>{escape(entry.chain)} {entry.seq}</summary>"
+            f"<code>{escape(entry.open.decode())}</code></details></td></tr>"
+        )

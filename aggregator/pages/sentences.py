@@ -1,0 +1,127 @@
+"""A journal record as a sentence, in the reader's language. Pure.
+
+Records hold codes and numbers only; a code or a field that this version does not know is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from aggregator.journal.log import JournalKind
+from aggregator.pages.moments import NO_NUMBER
+from aggregator.pages.texts import Texts
+
+Table: TypeAlias = "Mapping[str, Any]"
+
+
+class Subject(StrEnum):
+    """What the reader may limit the journal to."""
+
+    ALL = "all"
+    ALARMS = "alarms"
+    PEOPLE = "people"
+    AGENTS = "agents"
+    SYSTEM = "system"
+
+
+SUBJECTS: Final[Mapping[JournalKind, Subject]] = {
+    JournalKind.EVENT: Subject.AGENTS,
+    JournalKind.UNDECODABLE: Subject.AGENTS,
+    JournalKind.GAP: Subject.AGENTS,
+    JournalKind.CONDITION_SEEN: Subject.AGENTS,
+    JournalKind.CONDITION_RECONCILED: Subject.AGENTS,
+    JournalKind.SESSION_OPENED: Subject.AGENTS,
+    JournalKind.SESSION_CLOSED: Subject.AGENTS,
+    JournalKind.LINK_REFUSED: Subject.AGENTS,
+    JournalKind.FORK: Subject.AGENTS,
+    JournalKind.BOOT_CONFLICT: Subject.AGENTS,
+    JournalKind.AGENT_ADMITTED: Subject.AGENTS,
+    JournalKind.AGENT_REVOKED: Subject.AGENTS,
+    JournalKind.INGEST_START: Subject.SYSTEM,
+    JournalKind.INGEST_STOP: Subject.SYSTEM,
+    JournalKind.CHECKPOINT: Subject.SYSTEM,
+    JournalKind.JOURNAL_RESTORED: Subject.SYSTEM,
+    JournalKind.ALARM: Subject.ALARMS,
+    JournalKind.ACTION_REFUSED: Subject.PEOPLE,
+    JournalKind.SIGNED_IN: Subject.PEOPLE,
+    JournalKind.SIGN_IN_REFUSED: Subject.PEOPLE,
+    JournalKind.SIGNED_OUT: Subject.PEOPLE,
+    JournalKind.SESSION_REVOKED: Subject.PEOPLE,
+    JournalKind.USER_ADDED: Subject.PEOPLE,
+    JournalKind.USER_CHANGED: Subject.PEOPLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A record as it is read: its kind in a word, what happened, who did it ("" where nobody or not to be seen)."""
+
+    kind: str
+    what: str
+    who: str
+    late: bool
+
+
+def line(text: Texts, kind: JournalKind, open_: bytes, restricted: bytes, event_open: bytes | None) -> Line:
+    """From the bytes as they are stored; ``event_open`` is the agent's own record behind one of kind EVENT."""
+    record: dict[str, Any] = json.loads(open_)
+    data: dict[str, Any] = record["data"]
+    event: dict[str, Any] = json.loads(event_open) if event_open else {}
+    sentence = _SENTENCES.get(kind, _plain)
+    who = json.loads(restricted) if restricted else {}
+    return Line(
+        text.word("journal_kind", kind),
+        sentence(text, data, event),
+        " @ ".join(str(part) for part in (who.get("person"), who.get("station")) if part),
+        bool(record["late"]),
+    )
+
+
+def _alarm(text: Texts, data: Table, _event: Table) -> str:
+    before, after = (data.get(side, {}).get("letter", "") for side in ("from", "to"))
+    sentence = text(
+        "sentence.alarm",
+        tag=data.get("tag"), event=text.word("alarm_event", str(data.get("event"))),
+        before=text.word("letter", before), after=text.word("letter", after),
+    )  # fmt: skip
+    details = [
+        f"{text.word('fact', name)}: {value}" for name, value in data.get("details", {}).items() if name in _SAID
+    ]
+    return "; ".join([sentence, *details])
+
+
+def _agents_event(text: Texts, data: Table, event: Table) -> str:
+    word = text.word("event", str(event.get("type", data.get("type", ""))))
+    about: Table = event.get("data", {})
+    if "tag" not in about:
+        return f"{event.get('agent', '')}: {word}"
+    condition = text.word("condition", f"{about.get('kind')}_{about.get('level') or about.get('previous_level') or 1}")
+    return text(
+        "sentence.condition", tag=about["tag"], condition=condition, event=word,
+        value=about.get("value", NO_NUMBER), unit=text.word("unit", str(about.get("unit", ""))),
+    )  # fmt: skip
+
+
+def _refused(text: Texts, data: Table, _event: Table) -> str:
+    verb = str(data.get("verb", "")).removeprefix("alarm_")
+    params: Table = data.get("params", {})
+    reason = text.word("reason", str(params.get("reason", "")))
+    return text("sentence.refused", verb=text.word("action", verb), code=text.word("refused_for", str(data.get("code"))),
+                reason=reason).rstrip(" :：")  # fmt: skip
+
+
+def _plain(_text: Texts, data: Table, _event: Table) -> str:
+    """Every plain field as name and value."""
+    return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int | float))
+
+
+_SAID: Final = frozenset({"comment", "reason", "permit"})
+_SENTENCES: Final = {
+    JournalKind.ALARM: _alarm,
+    JournalKind.EVENT: _agents_event,
+    JournalKind.ACTION_REFUSED: _refused,
+}
