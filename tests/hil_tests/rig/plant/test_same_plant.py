@@ -1,0 +1,134 @@
+"""Copies of the plant in several processes must be one plant: same seed, same commands, same numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.clock import NS_PER_S
+from hil_tests.rig.commands import CommandError
+from hil_tests.rig.plant import (
+    INSTRUMENTS,
+    SOURCES,
+    STEP_NS,
+    CloseCircuit,
+    CoolingBack,
+    CoolingFails,
+    FreeWind,
+    Freeze,
+    Leak,
+    OpenCircuit,
+    Plant,
+    PlantCommand,
+    SetWind,
+    StopLeak,
+    Unfreeze,
+)
+
+END_NS = 20 * NS_PER_S
+TAGS = st.sampled_from(sorted(INSTRUMENTS))
+COMMANDS: st.SearchStrategy[PlantCommand] = st.one_of(
+    st.builds(Leak, st.sampled_from(sorted(SOURCES)), st.floats(1e-5, 10.0)),
+    st.builds(StopLeak, st.none() | st.sampled_from(sorted(SOURCES))),
+    st.builds(CoolingFails, st.sampled_from(["ammonia", "reactor"])),
+    st.builds(CoolingBack, st.sampled_from(["ammonia", "reactor"])),
+    st.builds(Freeze, TAGS),
+    st.builds(Unfreeze, TAGS),
+    st.builds(OpenCircuit, TAGS),
+    st.builds(CloseCircuit, TAGS),
+    st.builds(SetWind, st.floats(0.5, 30.0), st.floats(0.0, 360.0)),
+    st.just(FreeWind()),
+)
+TIMED = st.lists(st.tuples(st.integers(1, END_NS), COMMANDS), max_size=8)
+
+
+def shown(plant: Plant) -> dict[str, tuple[str, str]]:
+    """Exact, and NaN equals NaN."""
+    return {tag: (repr(plant.value(tag)), repr(plant.truth(tag))) for tag in plant.instruments}
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 31),
+    timed=TIMED,
+    calls=st.lists(st.integers(0, END_NS), max_size=30),
+    only=st.sets(TAGS, max_size=12),
+)
+def test_a_copy_that_is_called_otherwise_and_keeps_less_shows_the_same(
+    seed: int, timed: list[tuple[int, PlantCommand]], calls: list[int], only: set[str]
+) -> None:
+    at_once, asked_often = Plant(seed), Plant(seed, only)
+    for at_ns, command in timed:
+        at_once.apply(command, at_ns)
+    at_once.advance(END_NS)
+    # The other copy is told each command only just before its moment.
+    for moment_ns, _, command in sorted(
+        [(at_ns - 1, index, command) for index, (at_ns, command) in enumerate(timed)]
+        + [(at_ns, len(timed) + index, None) for index, at_ns in enumerate(calls)],
+        key=lambda each: each[:2],
+    ):
+        asked_often.advance(moment_ns)
+        if command is not None:
+            asked_often.apply(command, moment_ns + 1)
+        shown(asked_often)
+    asked_often.advance(END_NS)
+    assert shown(asked_often) == {tag: pair for tag, pair in shown(at_once).items() if tag in only}
+
+
+def test_another_seed_is_another_plant() -> None:
+    one, other = Plant(1), Plant(2)
+    for plant in (one, other):
+        plant.advance(END_NS)
+    assert one.truth("WD-101") != other.truth("WD-101")
+    assert one.value("WS-101") != other.value("WS-101") or one.value("PT-101") != other.value("PT-101")
+
+
+def test_time_counts_in_whole_steps_and_never_goes_back() -> None:
+    plant = Plant(1)
+    plant.advance(3 * STEP_NS + STEP_NS - 1)
+    assert plant.t_ns == 3 * STEP_NS
+    before = shown(plant)
+    plant.advance(0)
+    assert (plant.t_ns, shown(plant)) == (3 * STEP_NS, before)
+
+
+def test_a_command_is_obeyed_at_the_first_step_at_or_after_its_moment() -> None:
+    plant = Plant(1)
+    assert plant.apply(OpenCircuit("PT-101"), 5 * STEP_NS - 1) == 5 * STEP_NS
+    plant.advance(4 * STEP_NS)
+    assert not math.isnan(plant.value("PT-101"))
+    plant.advance(5 * STEP_NS)
+    assert math.isnan(plant.value("PT-101"))
+
+
+def test_a_command_that_comes_late_is_obeyed_at_the_next_step() -> None:
+    plant = Plant(1)
+    plant.advance(10 * STEP_NS)
+    assert plant.apply(OpenCircuit("PT-101"), 2 * STEP_NS) == 11 * STEP_NS
+    plant.advance(11 * STEP_NS)
+    assert math.isnan(plant.value("PT-101"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (Leak("cl2-tank-x", 0.1), "no leak source 'cl2-tank-x'; there are: cl2-tank-a, "),
+        (StopLeak("cl2-tank-x"), "no leak source"),
+        (CoolingFails("chlorine"), "no cooled unit 'chlorine'; there are: ammonia, reactor"),
+        (Freeze("AT-999"), "no instrument 'AT-999'; there are: AT-101, "),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_known_ones(command: PlantCommand, message: str) -> None:
+    plant = Plant(1)
+    with pytest.raises(CommandError, match=message):
+        plant.apply(command, 0)
+
+
+def test_a_tag_that_is_not_kept_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        Plant(1, ["AT-999"])
+    with pytest.raises(KeyError):
+        Plant(1, ["AT-101"]).value("AT-102")
