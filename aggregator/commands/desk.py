@@ -19,6 +19,9 @@ from contract.events import Json
 
 SECRET_ARGS: Final = frozenset({"token", "password_hash", "checked_hash", "renewed_hash", "session"})
 """Arguments that never go on record."""
+NAME_ARG: Final = "name"
+"""The person whom a command is about: on record in the restricted part only."""
+_NOT_OPEN: Final = SECRET_ARGS | {NAME_ARG}
 _TEXT_RECORDED_MAX: Final = 200
 
 
@@ -97,11 +100,14 @@ def _refused(wall_ns: int, request: Request, error: RefusedError) -> Draft:
     data: dict[str, Json] = {
         "verb": request.command.verb,
         "role": None if request.actor is None else request.actor.role,
-        "args": {name: _recorded(value) for name, value in request.args.items() if name not in SECRET_ARGS},
+        "args": {name: _recorded(value) for name, value in request.args.items() if name not in _NOT_OPEN},
         "code": error.code.value,
         "params": dict(error.params),
     }
-    return Draft(JournalKind.ACTION_REFUSED, wall_ns, data, restricted=request.restricted)
+    restricted = request.restricted
+    if NAME_ARG in request.args:
+        restricted["user"] = _recorded(request.args[NAME_ARG])
+    return Draft(JournalKind.ACTION_REFUSED, wall_ns, data, restricted=restricted)
 
 
 def _recorded(value: Json) -> Json:

@@ -87,12 +87,12 @@ def _sign_in(connection: sa.Connection, changes: Changeset, request: Request) ->
 def _sign_in_refused(connection: sa.Connection, changes: Changeset, request: Request) -> dict[str, Json]:
     """``count``: how often since this was last put on record. A name that is nobody's stays off the record: people type
     their password into the wrong field."""
-    user = queries.load_user(connection, _text(request, "name"))
+    name = _text(request, "name")
+    user = queries.load_user(connection, name) if is_name(name) else None
     data: dict[str, Json] = {
         "reason": _text(request, "reason"), "count": _count(request), "known_name": user is not None,
     }  # fmt: skip
-    name = None if user is None else user.name
-    restricted: dict[str, Json] = {"person": name, "station": request.command.station}
+    restricted: dict[str, Json] = {"person": None if user is None else user.name, "station": request.command.station}
     changes.drafts.append(Draft(JournalKind.SIGN_IN_REFUSED, changes.wall_ns, data, restricted=restricted))
     return {}
 
@@ -137,7 +137,7 @@ def _user_add(connection: sa.Connection, changes: Changeset, request: Request) -
             RefusalCode.INVALID, field="name", message="must be a letter or digit, then up to 63 letters, digits, _ . -"
         )
     if queries.load_user(connection, name) is not None:
-        raise RefusedError(RefusalCode.INVALID, field="name", message=f"there is a user {name} already")
+        raise RefusedError(RefusalCode.INVALID, field="name", message="there is a user of this name already")
     user = User(name, _role(request), _scope(request), _hash(request), disabled=False, added_ns=changes.wall_ns)
     changes.put(USERS, queries.user_row(user))
     _record(changes, request, JournalKind.USER_ADDED, user, {"role": user.role.value, "scope": user.scope})
@@ -189,10 +189,9 @@ def _require_people(request: Request, *scopes: str) -> None:
 
 
 def _known(connection: sa.Connection, request: Request) -> User:
-    name = _text(request, "name")
-    user = queries.load_user(connection, name)
+    user = queries.load_user(connection, _text(request, "name"))
     if user is None:
-        raise RefusedError(RefusalCode.UNKNOWN, what="user", name=name)
+        raise RefusedError(RefusalCode.UNKNOWN, what="user")
     return user
 
 

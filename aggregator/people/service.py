@@ -25,6 +25,7 @@ from aggregator.people.rights import Caller, Person, Right
 from aggregator.store import db
 from contract.clock import NS_PER_S, Clock
 from contract.events import Json
+from contract.ids import is_name
 
 TOKEN_BYTES: Final = 32
 CHECKS_AT_ONCE: Final = 2
@@ -57,7 +58,7 @@ class PeopleService:
         self._report_leftovers()
         self._require_patience(name, station)
         with db.open_reader(self._database).begin() as connection:
-            user = queries.load_user(connection, name)
+            user = queries.load_user(connection, name) if is_name(name) else None
         with self._a_check(name, station):
             right = passwords.is_right(None if user is None else user.password_hash, password)
             if not right or user is None or user.disabled:

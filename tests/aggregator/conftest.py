@@ -5,19 +5,26 @@ The receiver turns only when a test lets it, on a simulated clock; sockets, CURV
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 import sqlalchemy as sa
 import zmq
 import zmq.utils.z85
 
+from aggregator.api.v1 import make_api
 from aggregator.app import load_book, make_desk
+from aggregator.commands.channel import CommandClient
+from aggregator.commands.messages import Command
 from aggregator.folder import Folder, make, migrate, write_private
 from aggregator.ingest import allowlist
 from aggregator.ingest.allowlist import AllowList
@@ -27,18 +34,26 @@ from aggregator.journal.log import Journal
 from aggregator.journal.witness import HeadWitness
 from aggregator.ledger import Ledger
 from aggregator.live.board import LiveBoard
+from aggregator.people import passwords
+from aggregator.people.rights import Caller
+from aggregator.people.service import PeopleService, digest_of
+from aggregator.people.tables import SESSIONS as USER_SESSIONS
+from aggregator.people.tables import USERS
+from aggregator.services import Services, make_services
 from aggregator.store import db
 from contract.chain import Record, digest, genesis, link
-from contract.clock import SimulatedClock
+from contract.clock import NS_PER_S, SimulatedClock
 from contract.events import ClockState, ConditionData, Event, EventType, Json, Origin, Stamp, encode_event
 from contract.ids import ActivationId, AgentName, Epoch, Lane, new_epoch
 from contract.keys import SecretKeys, generate
-from contract.points import ConditionClass, ConditionKind
+from contract.points import Catalogue, ConditionClass, ConditionKind, PointSpec
 from contract.wire import frames
 from contract.wire.codec import decode, encode
 from contract.wire.frames import LaneHead
 
 TURNS_MAX = 50
+PASSWORD = "氯气 smells of bleach"
+PASSWORD_HASH = passwords.hash_new("", PASSWORD)
 TYPES = {0: EventType.CONDITION_OFF, 1: EventType.CONDITION_ON, 2: EventType.CONDITION_LEVEL}
 
 
@@ -58,9 +73,9 @@ class Park:
         self._stack.callback(engine.dispose)
         self.connection = self._stack.enter_context(engine.connect())
         keys = self.folder.secret_keys()
-        self.link, board = Link(keys), LiveBoard(self.folder.live_database)
+        self.link, self.board = Link(keys), LiveBoard(self.folder.live_database)
         self._stack.callback(self.link.close)
-        self._stack.callback(board.close)
+        self._stack.callback(self.board.close)
         ledger = Ledger(self.ledger_file)
         self._stack.callback(ledger.close)
         self.faults: list[Exception] = []
@@ -70,7 +85,7 @@ class Park:
         self.book = load_book(self.connection, self.folder.settings())
         self.receiver = Receiver(
             Parts(
-                "park", self.link, allow_list, self.connection, journal, keys, board, self.clock, head,
+                "park", self.link, allow_list, self.connection, journal, keys, self.board, self.clock, head,
                 make_desk(self.connection, self.book), self.book, ledger,
             )
         )  # fmt: skip
@@ -93,6 +108,13 @@ class Park:
             if found:
                 return found
         raise AssertionError(f"not reached in {turns} turns")
+
+    def serve(self, asked: Callable[[], Any]) -> Any:
+        """What a caller in another thread gets, while this receiver answers his commands."""
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(asked)
+            self.turn_until(asking.done, turns=10 * TURNS_MAX)
+            return asking.result()
 
     def rows(self, query: str) -> list[Any]:
         with self.connection.begin():
@@ -228,6 +250,32 @@ class MiniAgent:
     def gap(self, first: int, last: int) -> frames.DeclaredGap:
         return frames.DeclaredGap(first, last, "evicted", self.hashes[last])
 
+    # -- points ------------------------------------------------------------------------------------------------------
+
+    def declare(self, *points: PointSpec) -> None:
+        """Send the next version of the list of points, and wait until it is committed."""
+        catalogue = Catalogue(self.catalogue, tuple(sorted(points, key=lambda point: point.id)))
+        self.send(frames.CatalogueFrame(self.epoch, catalogue))
+        query = f"SELECT 1 FROM catalogues WHERE epoch = '{self.epoch}' AND version = {self.catalogue}"
+        self.park.turn_until(lambda: self.park.rows(query))
+
+    def show(self, values: dict[int, tuple[float, int]], scanned_s_ago: float = 0.0, device: int = 1) -> None:
+        """LIVE: value and quality by id of point, and the last good scan of the device; waits until it is shown."""
+        now_ns = self.park.clock.wall_ns()
+        scanned_ns = now_ns - round(scanned_s_ago * NS_PER_S)
+        point = np.array([*values], "<i4")
+        self.send(frames.Live(
+            self.epoch, self.catalogue, self.park.clock.mono_ns(), now_ns, point.tobytes(),
+            np.full(len(point), now_ns, "<i8").tobytes(),
+            np.array([value for value, _ in values.values()], "<f8").tobytes(),
+            np.array([quality for _, quality in values.values()], np.uint8).tobytes(),
+            {device: scanned_ns},
+        ))  # fmt: skip
+        for _ in range(3):  # the frame arrives, and the board is flushed
+            self.answers()
+            self.park.receiver.turn()
+        self.park.board.flush()
+
     def chunks(self, first: int, *chunks: bytes) -> frames.TelemetryBatch:
         return frames.TelemetryBatch(self.epoch, first, (), chunks)
 
@@ -270,3 +318,84 @@ def agent(make_agent: Callable[..., MiniAgent]) -> MiniAgent:
     found = make_agent("gate")
     found.welcome()
     return found
+
+
+@pytest.fixture
+def client(park: Park) -> Iterator[CommandClient]:
+    found = CommandClient(park.folder)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def add_user(park: Park, client: CommandClient) -> Callable[..., None]:
+    """Adds somebody whose password is PASSWORD."""
+
+    def add(name: str, role: str, scope: str = "") -> None:
+        args: dict[str, Json] = {"name": name, "role": role, "scope": scope, "password_hash": PASSWORD_HASH}
+        park.serve(lambda: client.send(Command("user_add", args, station="console")))
+
+    return add
+
+
+@pytest.fixture
+def services(park: Park, client: CommandClient) -> Services:
+    return make_services(park.folder, park.clock, client)
+
+
+class Api:
+    """Calls the API without a socket, as one browser or program: it keeps its cookies."""
+
+    def __init__(self, park: Park, services: Services) -> None:
+        self._park = park
+        self._app = make_api(services)
+        self.cookies = httpx.Cookies()
+        self.headers: dict[str, str] = {}
+
+    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app, client=("192.0.2.7", 4711))
+            async with httpx.AsyncClient(transport=transport, base_url="http://park", cookies=self.cookies) as client:
+                found = await client.request(method, path, headers=self.headers | more.pop("headers", {}), **more)
+                self.cookies = client.cookies
+                return found
+
+        answer: httpx.Response = self._park.serve(lambda: asyncio.run(ask()))
+        return answer
+
+    def sign_in(self, name: str) -> httpx.Response:
+        return self("POST", "/session", json={"name": name, "password": PASSWORD})
+
+
+@pytest.fixture
+def make_api_client(park: Park, services: Services) -> Callable[[], Api]:
+    return lambda: Api(park, services)
+
+
+@pytest.fixture
+def api(make_api_client: Callable[[], Api]) -> Api:
+    return make_api_client()
+
+
+@pytest.fixture
+def people(park: Park) -> Iterator[PeopleService]:
+    with closing(CommandClient(park.folder)) as client:
+        yield PeopleService(park.folder, park.clock, client)
+
+
+@pytest.fixture
+def sign_in(park: Park) -> Callable[..., Caller]:
+    """A person whose session stands, without the work of a password: ``sign_in(role="operator", scope="acme")``."""
+
+    def caller(name: str = "wang", role: str = "viewer", scope: str = "") -> Caller:
+        token, now_ns = f"token of {name}", park.clock.wall_ns()
+        user = {"name": name, "role": role, "scope": scope, "password_hash": "", "disabled": False, "added_ns": now_ns}
+        session = {"digest": digest_of(token), "user": name, "station": "tests", "begun_ns": now_ns}
+        with park.connection.begin():
+            park.connection.execute(db.upsert(USERS), user)
+            park.connection.execute(
+                db.upsert(USER_SESSIONS), session | {"ends_ns": now_ns + 3600 * NS_PER_S, "ended_ns": None}
+            )
+        return Caller(token, "tests")
+
+    return caller
