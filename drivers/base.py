@@ -91,6 +91,11 @@ class DriverFactory(Protocol):
     def settings_model(self) -> type[BaseModel]:
         """The driver's own keys of a ``[[device]]`` table; unknown keys are refused."""
 
+    @property
+    def has_registers(self) -> bool:
+        """True where a point lies at a register: ``address`` of its spec is composed of the columns register, address,
+        bit and word_order. Else it is the text of the column address, and the other three stay empty."""
+
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         """Every fault of one point, offline. The device's own point has nothing to check."""
 

@@ -11,5 +11,6 @@ from typing import Final
 
 from drivers.base import DriverFactory
 from drivers.modbus import ModbusTcp
+from drivers.opcua import OpcUa
 
-DRIVERS: Final[Mapping[str, DriverFactory]] = {"modbus_tcp": ModbusTcp()}
+DRIVERS: Final[Mapping[str, DriverFactory]] = {"modbus_tcp": ModbusTcp(), "opcua": OpcUa()}

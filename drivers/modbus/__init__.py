@@ -28,6 +28,10 @@ class ModbusTcp:
     def settings_model(self) -> type[BaseModel]:
         return ModbusTcpSettings
 
+    @property
+    def has_registers(self) -> bool:
+        return True
+
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
 

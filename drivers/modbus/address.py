@@ -6,7 +6,6 @@ The settings loader composes the text from the columns of an I/O list; ``examine
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +13,10 @@ from typing import Final
 
 from contract.points import PointSpec, PointType
 from drivers.base import PointFault
+from drivers.numbers import examine_numbers
 
 ADDRESS_SPACE: Final = 65_536
 """Places in each of the four tables."""
-POLL_S_MIN: Final = 0.01
-POLL_S_MAX: Final = 86_400.0
 
 _SHAPE: Final = re.compile(r"(?P<table>[^:]*):(?P<offset>[^./]*)(?:\.(?P<bit>[^/]*))?(?:/(?P<order>.*))?\Z", re.DOTALL)
 _DIGITS: Final = re.compile(r"[0-9]{1,9}\Z")
@@ -93,7 +91,7 @@ class ModbusAddress:
 
 def examine(spec: PointSpec) -> tuple[ModbusAddress | None, list[PointFault]]:
     """The place of a point and all its faults; the place is None exactly when there are any."""
-    faults = _check_numbers(spec)
+    faults = examine_numbers(spec)
     shape = _SHAPE.match(spec.address)
     if shape is None:
         faults.append(
@@ -156,21 +154,4 @@ def _check_type(type_: PointType, address: ModbusAddress, *, ordered: bool) -> l
     if address.end > ADDRESS_SPACE:
         remedy = f"The last place it can start at is {ADDRESS_SPACE - address.width}"
         faults.append(PointFault("address", f"a {type_} at {address.offset} reaches beyond 65535", remedy))
-    return faults
-
-
-def _check_numbers(spec: PointSpec) -> list[PointFault]:
-    faults = []
-    if not (math.isfinite(spec.scale) and spec.scale != 0):
-        faults.append(PointFault("scale", f"{spec.scale} is no scale", "Give a finite number other than 0"))
-    if not math.isfinite(spec.offset):
-        faults.append(PointFault("offset", f"{spec.offset} is no offset", "Give a finite number"))
-    if not spec.type.is_integer:
-        if spec.scale != 1:
-            faults.append(PointFault("scale", f"a {spec.type} is not scaled", "Leave the scale empty"))
-        if spec.offset != 0:
-            faults.append(PointFault("offset", f"a {spec.type} is not shifted", "Leave the offset empty"))
-    if not POLL_S_MIN <= spec.poll_s <= POLL_S_MAX:
-        remedy = f"Give {POLL_S_MIN} to {POLL_S_MAX:.0f} seconds"
-        faults.append(PointFault("poll_s", f"{spec.poll_s} is out of range", remedy))
     return faults

@@ -122,6 +122,17 @@ def line(length_max: int) -> Callable[[str], str]:
     return read
 
 
+def text(length_max: int) -> Callable[[str], str]:
+    """A cell as it stands."""
+
+    def read(cell: str) -> str:
+        if len(cell) > length_max:
+            raise CellError(f"the text has {len(cell)} characters", f"Shorten it to {length_max}")
+        return cell
+
+    return read
+
+
 def _decimal(text: str, remedy: str = "Give a plain number such as 12 or 0.5, without unit or blanks") -> float:
     if _DECIMAL_COMMA.match(text):
         raise CellError(f"{shown(text)} has a decimal comma", f"Write it with a point: {shown(text.replace(',', '.'))}")

@@ -5,11 +5,11 @@ One row is one measured point; each device's own point is added by ``load``. Col
     tag*           name of the point, unique in the list
     source*        hazard source, or source/unit, under the organisation of agent.toml
     device*        name of a [[device]]
-    register*      holding | input | coil | discrete
-    address*       as it goes over the wire, from 0
-    bit            0 (least significant) to 15, for a bit inside a register
+    register       Modbus*: holding | input | coil | discrete; the column must be there
+    address*       Modbus: as it goes over the wire, from 0; OPC UA: a NodeId with the URI of its namespace
+    bit            Modbus: 0 (least significant) to 15, for a bit inside a register
     type*          bit uint16 int16 uint32 int32 uint64 int64 float32 float64
-    word_order     ABCD (default) | CDAB | BADC | DCBA
+    word_order     Modbus: ABCD (default) | CDAB | BADC | DCBA
     scale, offset  value = raw * scale + offset; 1 and 0; integers and bits only
     unit*          a symbol of contract.units
     range_low, range_high   of the instrument; empty: not watched
@@ -58,6 +58,8 @@ DURATION_S_MAX: Final = 86_400.0
 STALE_POLLS: Final = 2.5
 DESCRIPTION_LENGTH_MAX: Final = 512
 
+ADDRESS_LENGTH_MAX: Final = 1024
+
 _POSITIONS: Final = {column: position for position, column in enumerate(COLUMNS)}
 _ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
 _REGISTERS: Final = ("holding", "input", "coil", "discrete")
@@ -65,6 +67,7 @@ _DRIVER_COLUMNS: Final = {"table": "register", "order": "word_order"}
 """The driver's words for columns that have another name here."""
 _ADDRESS_REMEDY: Final = "Give 0 to 65535, as it goes over the wire: register 40001 of a manual is mostly holding, 0"
 _BIT_REMEDY: Final = "Give 0 (least significant) to 15"
+_REGISTER_COLUMNS: Final = ("register", "bit", "word_order")
 _DURATION: Final = cells.number(0, DURATION_S_MAX)
 T = TypeVar("T")
 
@@ -150,13 +153,15 @@ class _Row:
 def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
     """The point of a row, with defaults where cells are at fault; all faults of its cells are in ``row`` then."""
     poll_s = row.read("poll_s", cells.number(POLL_S_MIN, POLL_S_MAX), 1.0)
+    driver = (surroundings.devices or {}).get(row.text("device"))
+    has_registers = driver.has_registers if driver else bool(row.text("register"))
     spec = PointSpec(
         id=0,
         tag=row.read("tag", cells.tag, ""),
         org=row.read("source", cells.org_path(surroundings.organisation), ""),
         device=row.text("device"),
         type=PointType(row.read("type", cells.choice(tuple(PointType)), "uint16")),
-        address=_read_address(row),
+        address=_read_address(row) if has_registers else _read_own_address(row),
         scale=row.read("scale", cells.number(), 1.0),
         offset=row.read("offset", cells.number(), 0.0),
         unit=row.read("unit", cells.unit, "1"),
@@ -178,6 +183,14 @@ def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
     _check_word_order(row, spec)
     _check_device(row, spec, surroundings.devices)
     return spec
+
+
+def _read_own_address(row: _Row) -> str:
+    """The address in the driver's own words, for a device that has no registers."""
+    for column in _REGISTER_COLUMNS:
+        if row.text(column):
+            row.add(PointFault(column, "the device of this point has no registers", "Leave it empty"))
+    return row.read("address", cells.text(ADDRESS_LENGTH_MAX), "")
 
 
 def _read_address(row: _Row) -> str:
@@ -218,7 +231,7 @@ def _check_device(row: _Row, spec: PointSpec, devices: Mapping[str, DriverFactor
         row.add(PointFault("device", message, did_you_mean(spec.device, devices)))
         return
     driver = devices[spec.device]
-    if driver is None or row.lacks("register", "type"):
+    if driver is None or row.lacks("register" if driver.has_registers else "address", "type"):
         return
     for fault in driver.check_point(spec):
         row.add(fault._replace(column=_DRIVER_COLUMNS.get(fault.column, fault.column)))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pydantic import BaseModel
+
 from contract.errors import ConfigError, Fault
 from contract.ids import AgentName
 from contract.keys import PublicKeys, SecretKeys, parse_public, parse_secret
@@ -188,13 +190,21 @@ def _assemble(
         organisation=agent.organisation,
         keys=keys,
         destinations=tuple(destinations),
-        devices=tuple(model.Device(each.name, each.driver, each.settings) for each in entries if each.settings),
+        devices=tuple(
+            model.Device(each.name, each.driver, _placed(each.settings, directory)) for each in entries if each.settings
+        ),
         points=points,
         rows=io_list.rows,
         telemetry=model.Telemetry(telemetry.chunk_s, telemetry.spool_s, telemetry.report),
         outbox=model.Outbox(directory / outbox.directory, outbox.budget_mb * 1024 * 1024, outbox.keep_acked_h),
         config_hash=model.config_hash(_meaning(file, destinations), points),
     )
+
+
+def _placed(settings: BaseModel, directory: Path) -> BaseModel:
+    """A driver's keys that name a file (``..._file``) are relative to the folder, as all others are."""
+    files = {key: file for key, file in settings if key.endswith("_file") and file is not None}
+    return settings.model_copy(update={key: str(directory / file) for key, file in files.items()})
 
 
 def _by_tag(point: PointSpec) -> str:

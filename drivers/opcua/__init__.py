@@ -1,0 +1,42 @@
+"""OPC UA: a server's variables become samples. Entry point: ``OpcUa``, a ``drivers.base.DriverFactory``.
+
+The way of a value: ``address`` (text to node) -> ``plan`` (nodes to subscriptions) -> ``session`` (what the server reports)
+-> ``values`` (status and variant to quality and number) -> ``memory`` (reports to samples); ``driver`` ties them together
+and comes back after a loss. It reads and subscribes; nothing here can write or call.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from contract.clock import Clock
+from contract.points import PointRole, PointSpec
+from drivers.base import Driver, PointFault
+from drivers.opcua.address import examine
+from drivers.opcua.settings import OpcUaSettings
+
+__all__ = ["OpcUa"]
+
+
+class OpcUa:
+    """Factory of the driver ``opcua``; keeps no state."""
+
+    @property
+    def settings_model(self) -> type[BaseModel]:
+        return OpcUaSettings
+
+    @property
+    def has_registers(self) -> bool:
+        return False
+
+    def check_point(self, spec: PointSpec) -> list[PointFault]:
+        return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
+
+    def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
+        from drivers.opcua.driver import OpcUaDriver  # brings asyncua, which an agent without OPC UA can spare
+
+        assert isinstance(settings, OpcUaSettings)
+        return OpcUaDriver(settings, points, clock, rng)
