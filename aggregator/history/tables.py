@@ -21,5 +21,7 @@ CHUNKS: Final = sa.Table(
     sa.Column("last_ns", sa.BigInteger),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("chunk", sa.LargeBinary, nullable=False),
+    sa.Index(None, "last_ns", "first_ns", "agent", "epoch", "seq", "catalogue_version"),
 )
-"""``catalogue_version``, ``samples`` and times are NULL where the chunk could not be decoded; times also where empty."""
+"""``catalogue_version``, ``samples`` and times are NULL where the chunk could not be decoded; times also where empty. The
+index answers which chunks hold a time without touching the chunks themselves."""
