@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aggregator.alarms.service import AlarmService
+from aggregator.alarms.service import AlarmService
 from aggregator.commands.channel import CommandClient
 from aggregator.folder import Folder
 from aggregator.people.reading import JournalService
@@ -21,10 +23,17 @@ class Services:
     folder: Folder
     clock: Clock
     people: PeopleService
+    alarms: AlarmService
     journal: JournalService
 
 
 def make_services(folder: Folder, clock: Clock, client: CommandClient) -> Services:
     """``client`` stays the caller's, who closes it."""
     people = PeopleService(folder, clock, client)
-    return Services(folder=folder, clock=clock, people=people, journal=JournalService(folder, people))
+    return Services(
+        folder=folder,
+        clock=clock,
+        people=people,
+        alarms=AlarmService(folder, people),
+        journal=JournalService(folder, people),
+    )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
+from aggregator.alarms.service import AlarmView
+from aggregator.pages import symbols
 
 PRIORITIES: Final = (1, 2, 3)
 OWED: Final = frozenset({"B", "D"})
@@ -23,6 +23,8 @@ class Count:
     priority: int
     unacknowledged: int
     standing: int
+    colour: str
+    """Of the gravest among them; "normal" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,21 @@ def summarise(standing: Sequence[AlarmView]) -> Bar:
     shown = [alarm for alarm in standing if alarm.letter in "BCD"]
     owed = [alarm for alarm in shown if alarm.letter in OWED]
     return Bar(
-        counts=tuple(
-            Count(
-                priority,
-                sum(alarm.priority == priority for alarm in owed),
-                sum(alarm.priority == priority for alarm in shown),
-            )
-            for priority in PRIORITIES
-        ),
+        counts=tuple(_count(priority, shown, owed) for priority in PRIORITIES),
         first=min(owed, key=_urgency, default=None),
         sounding=tuple(Sounding(_sound_id(alarm), tone(alarm)) for alarm in shown if alarm.sounding),
         set_aside=len(standing) - len(shown),
+    )
+
+
+def _count(priority: int, shown: Sequence[AlarmView], owed: Sequence[AlarmView]) -> Count:
+    standing = [alarm for alarm in shown if alarm.priority == priority]
+    colours = {symbols.colour(alarm) for alarm in standing}
+    return Count(
+        priority,
+        sum(alarm.priority == priority for alarm in owed),
+        len(standing),
+        min(colours, key=symbols.COLOURS.index, default="normal"),
     )
 
 

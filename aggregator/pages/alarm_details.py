@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 
 from nicegui import ui
 
 from aggregator.alarms.commands import DEMANDS, Action
+from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
 from aggregator.pages.alarm_rows import condition, measured, state
 from aggregator.pages.moments import beijing
 from aggregator.pages.view import View
 from contract.clock import NS_PER_S
-
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
+from contract.events import Json
 
 KEYS: Final = {
     "k": Action.ACKNOWLEDGE,
@@ -34,6 +33,7 @@ OTHER_WAY: Final = {
 """One key and one button for both ways: whichever of them is possible."""
 RECEIVED_APART_NS: Final = 2 * NS_PER_S
 """Received so much later than it happened: both times are shown."""
+HOLD_FACTS: Final = ("reason", "permit", "person")
 
 Do = Callable[[Action], None]
 
@@ -95,6 +95,14 @@ def _facts(view: View, alarm: AlarmView) -> list[tuple[str, str]]:
         facts.append(("acknowledged_by", escape(alarm.acknowledged_by)))
     if alarm.shelved_until_ns is not None:
         facts.append(("shelved_until", beijing(alarm.shelved_until_ns)))
+    if alarm.service_until_ns is not None:
+        facts.append(("service_until", beijing(alarm.service_until_ns)))
+    for hold in alarm.hold.values():
+        facts += [(name, escape(str(said))) for name, said in _table(hold).items() if name in HOLD_FACTS and said]
     if alarm.comment:
         facts.append(("comment", escape(alarm.comment)))
     return facts
+
+
+def _table(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}

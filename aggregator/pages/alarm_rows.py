@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
+from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
 from aggregator.pages.moments import NO_NUMBER, minutes, number, time_of_day
 from aggregator.pages.texts import Texts
 from contract.clock import NS_PER_S
 from contract.events import INT64_MAX, Json
-
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
 
 Row: TypeAlias = "dict[str, Json]"
 QUERY_TEXT_MAX: Final = 100

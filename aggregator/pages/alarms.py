@@ -7,22 +7,21 @@ refusal is told in words with what has happened meanwhile.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from nicegui import background_tasks, ui
 from nicegui.events import GenericEventArguments
 
 from aggregator.alarms.commands import Action
+from aggregator.alarms.service import AlarmView
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.pages import alarm_details, alarm_dialogs
 from aggregator.pages.alarm_rows import Filter, Listing, Shown, Transaction, condition, state
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
+from aggregator.people.rights import Caller
 from contract.events import Json
-
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
 
 ROWS_AT_ONCE_MAX: Final = 100
 """Acknowledged with one key: what is on a screen, never more."""
@@ -214,12 +213,18 @@ class AlarmPage:
 
     async def _act(self, alarm: AlarmView, action: Action, seen: int, args: dict[str, Json]) -> None:
         try:
-            await self._view.ask(self._view.services.alarms.act, action, alarm.instance, seen, **args)
+            await self._do(alarm, action, seen, args)
         except RefusedError as error:
             if error.code is not RefusalCode.MOVED_ON:
                 raise
             self._view.tell(await self._meanwhile(alarm, error))
         self.release()
+
+    async def _do(self, alarm: AlarmView, action: Action, seen: int, args: dict[str, Json]) -> None:
+        def act(caller: Caller) -> AlarmView:
+            return self._view.services.alarms.act(caller, action, alarm.instance, seen, **args)
+
+        await self._view.ask(act)
 
     async def _meanwhile(self, alarm: AlarmView, error: RefusedError) -> str:
         """What the alarm is now, for somebody who acted on what it was."""
@@ -240,7 +245,7 @@ class AlarmPage:
         refused: list[RefusedError] = []
         for alarm, revision in owed:
             try:
-                await self._view.ask(self._view.services.alarms.act, Action.ACKNOWLEDGE, alarm.instance, revision)
+                await self._do(alarm, Action.ACKNOWLEDGE, revision, {})
             except RefusedError as error:
                 if error.code is RefusalCode.NOT_SIGNED_IN:
                     raise

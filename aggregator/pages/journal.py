@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from nicegui import ui
 
+from aggregator.journal.followers import Followed
 from aggregator.pages.moments import beijing
 from aggregator.pages.sentences import SUBJECTS, Subject, line
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
-
-if TYPE_CHECKING:
-    from aggregator.journal.followers import Followed
 
 RECORDS_MAX: Final = 300
 

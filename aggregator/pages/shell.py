@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import Client, ui
 
+from aggregator.alarms.service import AlarmView
+from aggregator.api.signed_in import caller_of
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.pages import symbols
 from aggregator.pages.alarm_bar import Bar
@@ -26,13 +28,9 @@ from aggregator.pages.feed import Feed
 from aggregator.pages.moments import time_of_day
 from aggregator.pages.texts import Language, Texts, chosen, script_json, texts
 from aggregator.pages.view import View, login_address
-from aggregator.people.rights import Caller, Person, Right
+from aggregator.people.rights import Person, Right
+from aggregator.services import Services
 
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
-    from aggregator.services import Services
-
-SESSION_COOKIE: Final = "parksentry_session"
 NAVIGATION: Final = (
     ("/", "nav.overview", Right.SEE),
     ("/alarms", "nav.alarms", Right.SEE),
@@ -103,11 +101,6 @@ def heading(words: str) -> None:
     ui.html(f"<h1>{escape(words)}</h1>", sanitize=False)
 
 
-def caller_of(request: Request) -> Caller:
-    """Token of the cookie; the station is the address that the browser comes from."""
-    return Caller(request.cookies.get(SESSION_COOKIE, ""), request.client.host if request.client else "")
-
-
 # -- the frame ---------------------------------------------------------------------------------------------------------
 
 
@@ -159,10 +152,9 @@ def _counts(text: Texts, bar: Bar) -> str:
     """Unacknowledged of standing, per priority."""
     parts = []
     for count in bar.counts:
-        tone = ("red", "yellow", "magenta")[count.priority - 1] if count.standing else "normal"
         said = text("bar.count", priority=count.priority, owed=count.unacknowledged, standing=count.standing)
         parts.append(
-            f'<span class="count" title="{escape(said)}">{symbols.svg(tone, count.priority, escape(said))}'
+            f'<span class="count" title="{escape(said)}">{symbols.svg(count.colour, count.priority, escape(said))}'
             f"<b>{count.unacknowledged}</b>/{count.standing}</span>"
         )
     aside = escape(text("bar.set_aside", count=bar.set_aside))

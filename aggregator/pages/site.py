@@ -6,7 +6,7 @@ The page library keeps one application per process, so this is apart from the AP
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import fastapi
 from fastapi.staticfiles import StaticFiles
@@ -17,9 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregator.pages import alarms, journal, login, overview
 from aggregator.pages.feed import Feed
 from aggregator.pages.shell import Shell
-
-if TYPE_CHECKING:
-    from aggregator.services import Services
+from aggregator.services import Services
 
 STATIC: Final = Path(__file__).parent / "static"
 POLICY: Final = (

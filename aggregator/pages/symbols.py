@@ -6,10 +6,9 @@ suppressed, struck out of service. Shapes are drawn once per page (``SHAPES``) a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
+from aggregator.alarms.service import AlarmView
 
 SHAPES: Final = """\
 <svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>
@@ -22,6 +21,8 @@ SHAPES: Final = """\
 </defs></svg>"""
 """Square, triangle, circle: one, two, three."""
 
+COLOURS: Final = ("red", "yellow", "magenta", "advisory")
+"""The gravest first."""
 _STATES: Final = {
     "A": "normal",
     "B": "unacknowledged",

@@ -11,22 +11,20 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import structlog
 from nicegui import Client, background_tasks, ui
 
+from aggregator.alarms.service import AlarmView
 from aggregator.commands.refusal import RefusalCode, RefusedError, UnavailableError
 from aggregator.pages.alarm_bar import Bar, summarise
 from aggregator.pages.feed import Feed
 from aggregator.pages.texts import Texts
 from aggregator.people.rights import Caller, Person
+from aggregator.services import Services
 from contract.clock import NS_PER_MS, NS_PER_S
-
-if TYPE_CHECKING:
-    from aggregator.alarms.service import AlarmView
-    from aggregator.services import Services
 
 SESSION_CHECK_NS: Final = 2 * NS_PER_S
 """A session that ran out is noticed within this; one that was revoked at the feed's next look."""

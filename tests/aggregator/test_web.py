@@ -1,15 +1,15 @@
-"""The page and /health say what is true, to people and to programs, and need nothing from outside."""
+"""/health says what is true to whoever asks; everything else wants to know who that is."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
 
-from aggregator.api.health import AgentHealth, Health
-from aggregator.pages.start import render
+from aggregator.commands.channel import CommandClient
+from aggregator.services import make_services
 from aggregator.web import make_app
 from contract.clock import NS_PER_S
 
@@ -17,8 +17,8 @@ from contract.clock import NS_PER_S
 class Web:
     """Asks the application without a socket."""
 
-    def __init__(self, folder, clock) -> None:
-        self.app = make_app(folder, clock)
+    def __init__(self, folder, clock, client) -> None:
+        self.app = make_app(make_services(folder, clock, client))
 
     def get(self, path: str) -> httpx.Response:
         async def ask() -> httpx.Response:
@@ -30,8 +30,18 @@ class Web:
 
 
 @pytest.fixture
-def web(park) -> Web:
-    return Web(park.folder, park.clock)
+def make_web():
+    with closing(ExitStack()) as stack:
+
+        def make(folder, clock) -> Web:
+            return Web(folder, clock, stack.enter_context(closing(CommandClient(folder))))
+
+        yield make
+
+
+@pytest.fixture
+def web(park, make_web) -> Web:
+    return make_web(park.folder, park.clock)
 
 
 def test_health_shows_agents_counts_and_a_living_ingest(park, agent, make_agent, web):
@@ -58,21 +68,11 @@ def test_an_ingest_that_says_nothing_is_told_as_dead(park, agent, web):
     assert not any(each["connected"] for each in answer.json()["agents"])
 
 
-def test_before_ingest_ever_ran_there_is_a_page(folder, clock):
-    web = Web(folder, clock)
-    assert web.get("/health").status_code == 503
-    assert "NOT RUNNING" in web.get("/").text
+def test_before_ingest_ever_ran_there_is_an_answer(folder, clock, make_web):
+    assert make_web(folder, clock).get("/health").status_code == 503
 
 
-def test_the_page_says_what_this_system_is_not_and_loads_nothing(web):
-    page = web.get("/").text
-    assert "neither a safety instrumented system nor the independent gas alarm system of GB/T 50493" in page
-    assert not re.search(r"(src|href)=", page)
-
-
-def test_texts_from_agents_cannot_become_markup():
-    health = Health(True, "<b>", (AgentHealth("a", True, 1, "<script>alert(1)</script>"),), {"<i>": 1}, 0, 0, 0)
-    page = render(health)
-    assert "<script>" not in page
-    assert "<b>" not in page
-    assert "<i>" not in page
+def test_the_api_asks_who_it_is(web):
+    answer = web.get("/api/v1/session")
+    assert answer.status_code == 401
+    assert answer.headers["content-type"].startswith("application/problem+json")

@@ -1,0 +1,68 @@
+"""Journal records become sentences in both languages; none that was ever written cannot be shown."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregator.journal.log import JournalKind
+from aggregator.pages.sentences import SUBJECTS, line
+from aggregator.pages.texts import Language, texts
+from contract.events import Json, canonical
+
+STATE = {"letter": "B", "active": True, "level": 1}
+
+
+def record(data, *, late=False) -> bytes:
+    return canonical({"data": data, "late": late})
+
+
+def test_an_acknowledgement_says_who_and_what():
+    data = {
+        "event": "acknowledge",
+        "tag": "AT-103",
+        "from": STATE,
+        "to": {**STATE, "letter": "C"},
+        "details": {"comment": "seen"},
+    }
+    said = line(
+        texts(Language.EN), JournalKind.ALARM, record(data), canonical({"person": "li", "station": "10.0.0.7"}), None
+    )
+    assert said.what == "AT-103: acknowledged (unacknowledged → acknowledged); Comment: seen"
+    assert said.who == "li @ 10.0.0.7"
+    assert "确认" in line(texts(Language.ZH), JournalKind.ALARM, record(data), b"", None).what
+
+
+def test_an_agents_event_is_told_from_its_own_record():
+    event: dict[str, Json] = {
+        "type": "condition_on", "agent": "gate",
+        "data": {"tag": "AT-103", "kind": "high", "level": 2, "value": 2.5, "unit": "mg/m3"},
+    }  # fmt: skip
+    said = line(texts(Language.EN), JournalKind.EVENT, record({}, late=True), b"", canonical(event))
+    assert said.what == "AT-103 high high on, 2.5 mg/m³"
+    assert said.late
+
+
+def test_a_refusal_says_why():
+    data = {"verb": "alarm_reset", "code": "not_possible", "params": {"reason": "still_active"}}
+    said = line(texts(Language.EN), JournalKind.ACTION_REFUSED, record(data), b"", None)
+    assert said.what == "Reset: not possible the process has not returned to normal"
+
+
+def test_every_kind_belongs_to_a_subject():
+    assert set(SUBJECTS) == set(JournalKind)
+
+
+scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=20)
+tables = st.dictionaries(st.text(max_size=10), scalars, max_size=4)
+
+
+@given(st.sampled_from(sorted(JournalKind)), tables, st.sampled_from(list(Language)))
+def test_whatever_a_newer_version_wrote_is_shown(kind, data, language):
+    assert line(texts(language), kind, record(data), b"", None).kind
+
+
+@pytest.mark.parametrize("event", [b"", b"{}", canonical({"type": "unheard_of", "agent": "gate"})])
+def test_an_event_that_says_little_is_shown(event):
+    assert line(texts(Language.EN), JournalKind.EVENT, record({}), b"", event or None).kind
