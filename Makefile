@@ -60,8 +60,9 @@ bench: $(READY) ## measure what is promised, write bench.json; ONLY=detection ru
 	$(BIN)/python -m benchmarks.run --json bench.json $(if $(ONLY),--only $(ONLY))
 
 .PHONY: kills
-kills: $(READY) ## SIGKILL real processes and count what is lost; COUNT=20 SEED=1
-	KILLS_COUNT=$(COUNT) KILLS_SEED=$(SEED) $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_kills.py
+kills: $(READY) ## SIGKILL real processes and count what is lost, events and alarms; COUNT=20 SEED=1
+	KILLS_COUNT=$(COUNT) KILLS_SEED=$(SEED) ALARM_KILLS_COUNT=$(COUNT) ALARM_KILLS_SEED=$(SEED) \
+	  $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_kills.py tests/scenarios/test_alarm_kills.py
 
 .PHONY: system
 system: ## system packages that tests need: installed as root on Debian, else listed
