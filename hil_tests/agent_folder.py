@@ -18,7 +18,7 @@ from contract.errors import ConfigError, Fault
 from hil_tests.latency import Marker
 from hil_tests.rig.registers import Table
 from hil_tests.rig.signals import Counter
-from hil_tests.rig.site import Site
+from hil_tests.rig.site import ModbusSpec, Site
 
 AGENT_FILE = "agent.toml"
 POINTS_FILE = "points.csv"
@@ -51,8 +51,15 @@ def copy_for_run(folder: Path, target: Path, endpoint: str, device_ports: Mappin
         destination |= {"endpoints": [endpoint], "server_key_file": SERVER_KEY_FILE}
     for device in settings.get("device", ()):
         if device.get("name") in device_ports:
-            device |= {"host": "127.0.0.1", "port": device_ports[device["name"]]}
+            device.update(_place(device, device_ports[device["name"]]))
     (target / AGENT_FILE).write_text(toml_text(settings), encoding="utf-8")
+
+
+def _place(device: Mapping[str, Any], port: int) -> Mapping[str, Any]:
+    """Where this run's device is to be found, in the keys of its driver."""
+    if "endpoint" in device:
+        return {"endpoint": f"opc.tcp://127.0.0.1:{port}/"}
+    return {"host": "127.0.0.1", "port": port}
 
 
 def markers(folder: Path, site: Site) -> list[Marker]:
@@ -61,6 +68,7 @@ def markers(folder: Path, site: Site) -> list[Marker]:
     waves = {
         (device.name, each.table, each.address): each.name
         for device in site.devices
+        if isinstance(device, ModbusSpec)
         for each in device.registers
         if isinstance(each.signal, Counter) and each.signal.modulo == 2
     }
@@ -69,7 +77,7 @@ def markers(folder: Path, site: Site) -> list[Marker]:
     return [
         Marker(agent, row["tag"], place[0], waves[place], place[1], place[2])
         for row in rows
-        if (place := (row["device"], Table(row["register"]), int(row["address"]))) in waves
+        if row["register"] and (place := (row["device"], Table(row["register"]), int(row["address"]))) in waves
     ]
 
 

@@ -46,6 +46,35 @@ class Unfreeze:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """The wire to the instrument breaks: NaN in a float register, 7FFFh in an integer one, BadSensorFailure at a node."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCircuit:
+    """End of ``OpenCircuit``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A node has this OPC UA status code, whatever it shows."""
+
+    name: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearStatus:
+    """Back to the status that the value has by itself. None: every node."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StopAnswering:
     """Keep connections, accept new ones, read requests, and stay silent."""
 
@@ -83,8 +112,11 @@ class Quit:
     """End the device's process."""
 
 
+InstrumentCommand = Step | Release | Freeze | Unfreeze | OpenCircuit | CloseCircuit
+"""What can be told to an instrument of any device."""
+
 Command = (
-    Step | Release | Freeze | Unfreeze | StopAnswering | Answer | Disconnect | Listen | RaiseException
+    InstrumentCommand | Status | ClearStatus | StopAnswering | Answer | Disconnect | Listen | RaiseException
     | ClearExceptions | Quit
 )  # fmt: skip
 
@@ -137,6 +169,10 @@ _WORDS: Final = {
     "release": _Word("release NAME", 1, 1, lambda args: Release(args[0])),
     "freeze": _Word("freeze [NAME]", 0, 1, lambda args: Freeze(args[0] if args else None)),
     "unfreeze": _Word("unfreeze [NAME]", 0, 1, lambda args: Unfreeze(args[0] if args else None)),
+    "open_circuit": _Word("open_circuit NAME", 1, 1, lambda args: OpenCircuit(args[0])),
+    "close_circuit": _Word("close_circuit NAME", 1, 1, lambda args: CloseCircuit(args[0])),
+    "status": _Word("status NAME CODE", 2, 2, lambda args: Status(args[0], args[1])),
+    "status_clear": _Word("status_clear [NAME]", 0, 1, lambda args: ClearStatus(args[0] if args else None)),
     "stop_answering": _Word("stop_answering", 0, 0, lambda args: StopAnswering()),
     "answer": _Word("answer", 0, 0, lambda args: Answer()),
     "disconnect": _Word("disconnect", 0, 0, lambda args: Disconnect()),

@@ -1,6 +1,6 @@
 """What a device served, and when: the truth that every comparison of the rig starts from.
 
-One line of text per request, marker change and command, in order of time; ``mono_ns`` is this host's monotonic clock,
+One line of text per request, change of a node, marker change and command, in order of time; ``mono_ns`` is this host's monotonic clock,
 the same for every process on it. A line is written whole, and before the reply leaves: a killed device may have written
 down a reply that nobody got, never the reverse.
 
@@ -9,6 +9,7 @@ down a reply that nobody got, never the reverse.
     mono_ns,TABLE,address,count,HEX         served: four hex digits per register, one per bit
     mono_ns,TABLE,address,count,!02         refused with this Modbus exception
     mono_ns,TABLE,address,count,silent      read and not answered
+    mono_ns,value,NAME,VALUE,STATUS         a node of an OPC UA device shows this from now on; status in eight hex digits
     mono_ns,marker,NAME,NUMBER              a counter changed; mono_ns is the exact moment it was due
     mono_ns,command,TEXT                    a command took effect
     mono_ns,write_refused,FUNCTION,ADDRESS  somebody tried to write
@@ -28,6 +29,7 @@ class RowKind(StrEnum):
     SERVED = "served"
     REFUSED = "refused"
     SILENT = "silent"
+    VALUE = "value"
     MARKER = "marker"
     COMMAND = "command"
     WRITE_REFUSED = "write_refused"
@@ -36,7 +38,8 @@ class RowKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One line. ``table``, ``address``, ``count`` belong to requests; ``words`` to SERVED; ``code`` to REFUSED;
-    ``name`` and ``number`` to MARKER; ``text`` to COMMAND and WRITE_REFUSED."""
+    ``name`` to VALUE and MARKER, ``value`` and ``status`` to VALUE, ``number`` to MARKER; ``text`` to COMMAND and
+    WRITE_REFUSED."""
 
     mono_ns: int
     kind: RowKind
@@ -47,6 +50,8 @@ class LedgerRow:
     code: int = 0
     name: str = ""
     number: int = 0
+    value: float = 0.0
+    status: int = 0
     text: str = ""
 
     def word(self, table: Table, address: int) -> int | None:
@@ -72,6 +77,9 @@ class LedgerWriter:
 
     def silent(self, mono_ns: int, table: Table, address: int, count: int) -> None:
         self._write(f"{mono_ns},{table},{address},{count},silent")
+
+    def value(self, mono_ns: int, name: str, value: float, status: int) -> None:
+        self._write(f"{mono_ns},value,{name},{value!r},{status:08x}")
 
     def marker(self, mono_ns: int, name: str, number: int) -> None:
         self._write(f"{mono_ns},marker,{name},{number}")
@@ -106,6 +114,9 @@ def parse_row(line: str) -> LedgerRow:
             return LedgerRow(mono_ns, RowKind.COMMAND, text=rest)
         case "write_refused":
             return LedgerRow(mono_ns, RowKind.WRITE_REFUSED, text=rest)
+        case "value":
+            name, value, status = rest.split(",")
+            return LedgerRow(mono_ns, RowKind.VALUE, name=name, value=float(value), status=int(status, 16))
         case "marker":
             name, number = rest.split(",")
             return LedgerRow(mono_ns, RowKind.MARKER, name=name, number=int(number))

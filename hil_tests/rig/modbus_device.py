@@ -1,22 +1,16 @@
-"""The process of one device: a Modbus TCP server around a ``Playback``.
+"""The process of one Modbus device: a Modbus TCP server around a ``Playback``.
 
-``rig.Rig`` starts it and owns its standard input. The first line in is the assignment (JSON), every further line a
-command (``commands``); each line is answered by one line of JSON: ``{"ok": true, "mono_ns": ...}`` or ``{"ok": false,
-"error": ...}``. The end of the input ends the process, so that it dies with its parent however that dies.
+``device_process`` says how the process is told what to do.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import sys
 import time
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Awaitable, Sequence
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.server import ModbusTcpServer
@@ -24,27 +18,15 @@ from pymodbus.simulator import SimData, SimDevice
 from pymodbus.simulator.simcore import SimCore
 
 from contract.clock import NS_PER_S
-from contract.errors import ConfigError
-from hil_tests.rig.commands import CommandError, Disconnect, Listen, Quit, parse_command
+from hil_tests.rig.commands import Disconnect, Listen, Quit, parse_command
+from hil_tests.rig.device_process import Assignment, run_device
 from hil_tests.rig.ledger import LedgerWriter
 from hil_tests.rig.playback import Playback, Refusal, Silence, Values
 from hil_tests.rig.ports import reserve
 from hil_tests.rig.registers import Table
-from hil_tests.rig.site import Device
+from hil_tests.rig.site import ModbusSpec
 
-LINE_BYTES_MAX: Final = 64 << 20
-"""The assignment holds a whole device."""
 _TABLE_OF_FUNCTION: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
-
-
-class Assignment(BaseModel):
-    """What the process is to play. ``start_mono_ns``: when its signals begin."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-    device: Device
-    ledger: Path
-    start_mono_ns: int
 
 
 class PlayedContext(SimCore):
@@ -122,6 +104,7 @@ class ModbusDevice:
     def __init__(self, assignment: Assignment) -> None:
         """Raises OSError (port taken, ledger not writable) and ConfigError (recordings)."""
         device = assignment.device
+        assert isinstance(device, ModbusSpec)
         self._playback = Playback(device, assignment.start_mono_ns)
         self._ledger = LedgerWriter(assignment.ledger)
         self._context = PlayedContext(self._playback, self._ledger)
@@ -130,12 +113,20 @@ class ModbusDevice:
         self._server: ModbusTcpServer | None = None
 
     @property
-    def failure(self) -> asyncio.Future[None]:
-        return self._context.failure
-
-    @property
     def port(self) -> int:
         return int(self._reserved.getsockname()[1])
+
+    async def open(self) -> None:
+        """Raises OSError where the port cannot be listened on."""
+        await self.listen()
+
+    def work(self) -> Sequence[Awaitable[None]]:
+        return self.tell_markers(), self._context.failure
+
+    async def close(self) -> None:
+        self.disconnect()
+        self._reserved.close()
+        self._ledger.close()
 
     async def listen(self) -> None:
         """Raises OSError where the port cannot be listened on."""
@@ -174,57 +165,10 @@ class ModbusDevice:
             self._context.note_markers(time.monotonic_ns())
 
 
-async def serve(commands_in: asyncio.StreamReader) -> int:
-    """Run until ``quit`` or the end of the input. Returns the exit status."""
-    try:
-        device = ModbusDevice(Assignment.model_validate_json(await commands_in.readline()))
-        await device.listen()
-    except (ConfigError, ValidationError, OSError) as error:
-        _say(ok=False, error=str(error))
-        return 1
-    _say(ok=True, mono_ns=time.monotonic_ns(), port=device.port, pid=os.getpid())
-    obeying = asyncio.create_task(_obey_all(device, commands_in))
-    running: set[asyncio.Future[None]] = {obeying, asyncio.create_task(device.tell_markers()), device.failure}
-    while not obeying.done():
-        done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            each.result()  # raises what went wrong in it, and so ends the process with a trace in its log
-    return 0
-
-
-async def _obey_all(device: ModbusDevice, commands_in: asyncio.StreamReader) -> None:
-    while line := await commands_in.readline():
-        text = line.decode(errors="replace").strip()
-        if text and await _obeyed(device, text) and text == "quit":
-            return
-
-
-async def _obeyed(device: ModbusDevice, text: str) -> bool:
-    try:
-        mono_ns = await device.obey(text)
-    except (CommandError, OSError) as error:
-        _say(ok=False, error=str(error))
-        return False
-    _say(ok=True, mono_ns=mono_ns)
-    return True
-
-
-def _say(**fields: Any) -> None:
-    sys.stdout.write(json.dumps(fields) + "\n")
-    sys.stdout.flush()
-
-
-async def _main() -> int:
-    reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return await serve(reader)
-
-
 def main() -> None:
     # Its logger prints a hex dump for every request that is left unanswered on purpose.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
-    sys.exit(asyncio.run(_main()))
+    run_device(ModbusDevice)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ socket, a clock and a ledger around it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from contract.clock import NS_PER_MS
+from contract.points import PointType
 from hil_tests.rig import commands, signals
-from hil_tests.rig.commands import Command, CommandError
-from hil_tests.rig.registers import Table, encode, resolve
-from hil_tests.rig.site import Device, Register
+from hil_tests.rig.commands import Command, CommandError, InstrumentCommand
+from hil_tests.rig.playing import Instruments
+from hil_tests.rig.registers import Table, encode, resolve, wire_break
+from hil_tests.rig.site import ModbusSpec, Register
 
 ILLEGAL_ADDRESS = 0x02
 GATEWAY_NO_RESPONSE = 0x0B
@@ -47,14 +50,16 @@ class MarkerChange:
 class Playback:
     """One device. ``start_ns`` is the moment on the monotonic clock at which its signals begin."""
 
-    def __init__(self, device: Device, start_ns: int) -> None:
+    def __init__(self, device: ModbusSpec, start_ns: int) -> None:
         """Reads recordings. Raises ConfigError for what is wrong in them."""
         self._unit = device.unit
         self._zero_where_unmapped = device.unmapped == "zero"
         self._answering = True
         self._exceptions: dict[int, int] = {}
         quantum_ns = device.sample_ms * NS_PER_MS
-        self._registers = {each.name: _Playing(each, start_ns, quantum_ns) for each in device.registers}
+        curves = {each.name: each.signal.curve() for each in device.registers}
+        self._instruments = Instruments("register", curves, start_ns, quantum_ns)
+        self._registers = {each.name: _Register(each) for each in device.registers}
         self._at = {
             (each.table, address): (self._registers[each.name], index)
             for each in device.registers
@@ -79,8 +84,11 @@ class Playback:
     def apply(self, command: Command, now_ns: int) -> None:
         """Obey. Raises CommandError, and then nothing has changed."""
         match command:
-            case commands.Step() | commands.Release() | commands.Freeze() | commands.Unfreeze():
-                self._apply_to_registers(command, now_ns)
+            case (
+                commands.Step() | commands.Release() | commands.Freeze() | commands.Unfreeze()
+                | commands.OpenCircuit() | commands.CloseCircuit()
+            ):  # fmt: skip
+                self._apply_to_instruments(command, now_ns)
             case commands.StopAnswering():
                 self._answering = False
             case commands.Answer():
@@ -91,6 +99,8 @@ class Playback:
                 self._exceptions.clear()
             case commands.Disconnect() | commands.Listen() | commands.Quit():
                 pass  # of the socket and the process, which the caller owns
+            case commands.Status() | commands.ClearStatus():
+                raise CommandError("a Modbus device has no status codes; `exception ADDRESS CODE` refuses requests")
 
     def marker_changes(self, until_ns: int) -> list[MarkerChange]:
         """Changes since the last call, up to and including ``until_ns``, in order of time."""
@@ -101,20 +111,15 @@ class Playback:
         """When the next change that ``marker_changes`` has not told yet is due; None without markers."""
         return min((marker.next_ns for marker in self._markers), default=None)
 
-    def _apply_to_registers(
-        self, command: commands.Step | commands.Release | commands.Freeze | commands.Unfreeze, now_ns: int
-    ) -> None:
+    def _apply_to_instruments(self, command: InstrumentCommand, now_ns: int) -> None:
         match command:
-            case commands.Step():
-                self._named(command.name).step(command.value, command.ramp_s, now_ns)
-            case commands.Release():
-                self._named(command.name).release()
-            case commands.Freeze():
-                for playing in self._one_or_all(command.name):
-                    playing.freeze(now_ns)
-            case commands.Unfreeze():
-                for playing in self._one_or_all(command.name):
-                    playing.unfreeze()
+            case commands.Step(name, value):
+                self._instruments.require(name)
+                self._registers[name].require_sayable(value)
+            case commands.OpenCircuit(name):
+                self._instruments.require(name)
+                self._registers[name].require_open_circuit_sayable()
+        self._instruments.apply(command, now_ns)
 
     def _read(self, table: Table, addresses: range, now_ns: int) -> Values | Refusal:
         shown: dict[str, tuple[int, ...]] = {}
@@ -125,73 +130,42 @@ class Playback:
                     return Refusal(ILLEGAL_ADDRESS)
                 words.append(0)
                 continue
-            playing, index = place
-            if playing.name not in shown:
-                shown[playing.name] = playing.words(now_ns)
-            words.append(shown[playing.name][index])
+            register, index = place
+            if register.name not in shown:
+                shown[register.name] = register.words(self._instruments.number(register.name, now_ns))
+            words.append(shown[register.name][index])
         return Values(tuple(words))
 
-    def _named(self, name: str) -> _Playing:
-        playing = self._registers.get(name)
-        if playing is None:
-            raise CommandError(f"no register {name!r}; there are: {', '.join(self._registers)}")
-        return playing
 
-    def _one_or_all(self, name: str | None) -> list[_Playing]:
-        return [*self._registers.values()] if name is None else [self._named(name)]
+class _Register:
+    """The words of a register for the number that its instrument shows."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Override:
-    start_ns: int
-    before: float
-    after: float
-    ramp_s: float
-
-    def number(self, now_ns: int) -> float:
-        return signals.ramp(self.before, self.after, now_ns - self.start_ns, self.ramp_s)
-
-
-class _Playing:
-    """One register: its signal, over it a step, over that a freeze."""
-
-    def __init__(self, register: Register, start_ns: int, quantum_ns: int) -> None:
+    def __init__(self, register: Register) -> None:
         self._register = register
-        self._curve = register.signal.curve()
-        self._start_ns = start_ns
-        self._quantum_ns = quantum_ns
-        self._override: _Override | None = None
-        self._frozen: float | None = None
 
     @property
     def name(self) -> str:
         return self._register.name
 
-    def words(self, now_ns: int) -> tuple[int, ...]:
-        return self._encoded(self._number(now_ns) if self._frozen is None else self._frozen)
+    def words(self, number: float) -> tuple[int, ...]:
+        type_ = self._register.type
+        if math.isnan(number) and type_.is_integer:
+            return encode(type_, self._register.order, wire_break(type_))
+        return self._encoded(number)
 
-    def step(self, value: float, ramp_s: float, now_ns: int) -> None:
+    def require_open_circuit_sayable(self) -> None:
+        """Raises CommandError."""
+        if self._register.type is PointType.BIT:
+            raise CommandError(
+                f"register {self.name}: a contact shows a broken wire as one of its two states: use step"
+            )
+
+    def require_sayable(self, number: float) -> None:
+        """Raises CommandError."""
         try:
-            self._encoded(value)
+            self._encoded(number)
         except ValueError as error:
             raise CommandError(f"register {self.name}: {error}") from error
-        self._override = _Override(now_ns, self._number(now_ns), value, ramp_s)
-
-    def release(self) -> None:
-        self._override = None
-
-    def freeze(self, now_ns: int) -> None:
-        if self._frozen is None:
-            self._frozen = self._number(now_ns)
-
-    def unfreeze(self) -> None:
-        self._frozen = None
-
-    def _number(self, now_ns: int) -> float:
-        if self._override is not None:
-            return self._override.number(now_ns)
-        t_ns = max(0, now_ns - self._start_ns)
-        return self._curve(t_ns - t_ns % self._quantum_ns if self._quantum_ns else t_ns)
 
     def _encoded(self, number: float) -> tuple[int, ...]:
         register = self._register

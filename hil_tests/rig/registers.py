@@ -59,6 +59,14 @@ def number_range(type_: PointType) -> tuple[int, int]:
     return (0, (1 << bits) - 1) if type_.startswith("u") else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
+def wire_break(type_: PointType) -> int:
+    """What an analogue input of a controller reads when the loop to its transmitter is open: 7FFFh and the like, as the
+    S7 modules do. A register has no other way to say it."""
+    assert type_.is_integer, type_
+    bits = 16 * width(type_)
+    return (1 << (bits - 1)) - 1
+
+
 def resolve(type_: PointType, number: float) -> float:
     """The number that the register can hold: integers round half to even and stop at the ends of their range, as a
     converter does; float32 rounds to the nearest one, and to infinity beyond its range.

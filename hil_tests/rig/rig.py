@@ -1,6 +1,6 @@
 """Starts a site's devices as processes, speaks with them and reads their ledgers.
 
-The parent's side of ``modbus_device``: each device is a child whose standard input is held here. When this process
+The parent's side of ``device_process``: each device is a child whose standard input is held here. When this process
 ends, by whatever cause, the inputs close and the children end.
 """
 
@@ -20,13 +20,14 @@ from typing import Any, Final, Self
 
 from contract.errors import ConfigError
 from hil_tests.rig.commands import CommandError, parse_command, shown
+from hil_tests.rig.device_process import Assignment
 from hil_tests.rig.ledger import LedgerRow, read_ledger
-from hil_tests.rig.modbus_device import Assignment
-from hil_tests.rig.site import Device, Site, site_faults
+from hil_tests.rig.site import MODBUS, OPCUA, Device, Site, site_faults
 
 START_TIMEOUT_S: Final = 30.0
 ANSWER_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 5.0
+_PROGRAMS: Final = {MODBUS: "hil_tests.rig.modbus_device", OPCUA: "hil_tests.rig.opcua_device"}
 
 
 class RigError(RuntimeError):
@@ -129,7 +130,7 @@ class _Child:
         self._lock = threading.Lock()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hil_tests.rig.modbus_device"],
+                [sys.executable, "-m", _PROGRAMS[assignment.device.kind]],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, encoding="utf-8",
                 cwd=Path(__file__).parents[2], start_new_session=True,
             )  # fmt: skip

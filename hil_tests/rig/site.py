@@ -11,9 +11,9 @@ import tomllib
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, ValidationError
 
 from contract.errors import ConfigError, Fault
 from contract.ids import is_name, is_tag
@@ -24,6 +24,9 @@ from hil_tests.rig.registers import Order, Table, width
 SITE_FILE: Final = "site.toml"
 DEVICES_MAX: Final = 64
 REGISTERS_MAX: Final = 20_000
+NODES_MAX: Final = 5_000
+MODBUS: Final = "modbus"
+OPCUA: Final = "opcua"
 
 
 class _Settings(BaseModel):
@@ -52,20 +55,71 @@ class Register(_Settings):
         return range(self.address, self.address + width(self.type))
 
 
-class Device(_Settings):
-    """One Modbus TCP device. ``port = 0`` takes a free one.
+class Node(_Settings):
+    """One variable of an OPC UA server; its NodeId is the string ``name`` in the device's namespace."""
+
+    name: str
+    type: PointType = PointType.FLOAT64
+    signal: signals.Signal
+
+
+class _Device(_Settings):
+    """``port = 0`` takes a free one."""
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+
+
+class ModbusSpec(_Device):
+    """One Modbus TCP device.
 
     ``sample_ms`` is the time quantum of its signals (0: each request sees its own moment). ``unmapped`` says what a
     request over an address without a register gets: exception 02, or zeros as many devices give.
     """
 
-    name: str
-    host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65535)
+    kind: Literal["modbus"] = MODBUS
     unit: int = Field(default=1, ge=0, le=255)
     sample_ms: int = Field(default=0, ge=0, le=3_600_000)
     unmapped: Literal["illegal", "zero"] = "illegal"
     registers: tuple[Register, ...] = Field(alias="register", min_length=1, max_length=REGISTERS_MAX)
+
+    @property
+    def instruments(self) -> tuple[Register, ...]:
+        return self.registers
+
+    def shown(self) -> str:
+        """What a person needs to know to read it, besides the port."""
+        return f"unit {self.unit}, {len(self.registers)} registers"
+
+
+class OpcUaSpec(_Device):
+    """One OPC UA server. ``namespace`` is the URI of its nodes; every ``sample_ms`` it looks at its signals."""
+
+    kind: Literal["opcua"]
+    namespace: str = Field(min_length=1, max_length=200, pattern=r"^[^\s;]+$")
+    sample_ms: int = Field(default=100, ge=10, le=3_600_000)
+    nodes: tuple[Node, ...] = Field(alias="node", min_length=1, max_length=NODES_MAX)
+
+    @property
+    def instruments(self) -> tuple[Node, ...]:
+        return self.nodes
+
+    def shown(self) -> str:
+        """What a person needs to know to read it, besides the port."""
+        return f"nsu={self.namespace}, {len(self.nodes)} nodes"
+
+
+def _kind(device: Any) -> str | None:
+    """Of a table of the file, or of a device made in code."""
+    kind = device.get("kind", MODBUS) if isinstance(device, dict) else getattr(device, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+Device = Annotated[
+    Annotated[ModbusSpec, Tag(MODBUS)] | Annotated[OpcUaSpec, Tag(OPCUA)],
+    Discriminator(_kind, "device_kind", f"A device is a table with kind = {MODBUS!r} (the default) or {OPCUA!r}"),
+]
 
 
 class Site(_Settings):
@@ -118,9 +172,15 @@ def model_faults(error: ValidationError, file: str) -> Iterator[Fault]:
         place = each["loc"]
         if each["type"] == "too_short" and any(other != place == other[: len(place)] for other in places):
             continue  # pydantic counts only the good members of a list, so this one follows from their own faults
-        path = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in place)
+        path = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in _in_the_file(place))
         given = f" (given: {str(each['input'])[:60]!r})" if each["type"] != "missing" else ""
         yield Fault(file, None, path, each["msg"] + given, "Correct this key.")
+
+
+def _in_the_file(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without the kind of the device, which pydantic puts in."""
+    is_device = place[:1] == ("device",) and place[2:3] in ((MODBUS,), (OPCUA,))
+    return place[:2] + place[3:] if is_device else place
 
 
 def site_faults(site: Site, file: str = SITE_FILE) -> Iterator[Fault]:
@@ -135,10 +195,15 @@ def site_faults(site: Site, file: str = SITE_FILE) -> Iterator[Fault]:
 
 
 def _device_faults(device: Device, file: str) -> Iterator[Fault]:
-    yield from _repeated((each.name for each in device.registers), file, f"device {device.name}", "name")
+    yield from _repeated((each.name for each in device.instruments), file, f"device {device.name}", "name")
+    if isinstance(device, OpcUaSpec):
+        for node in device.nodes:
+            for message, remedy in _instrument_faults(node):
+                yield Fault(file, None, f"device {device.name}, node {node.name}", message, remedy)
+        return
     taken: dict[tuple[Table, int], str] = {}
     for register in device.registers:
-        for message, remedy in _register_faults(register):
+        for message, remedy in (*_register_faults(register), *_instrument_faults(register)):
             yield Fault(file, None, f"device {device.name}, register {register.name}", message, remedy)
         if clash := {taken.get((register.table, address)) for address in register.addresses} - {None}:
             where = f"device {device.name}, register {register.name}"
@@ -148,21 +213,24 @@ def _device_faults(device: Device, file: str) -> Iterator[Fault]:
 
 
 def _register_faults(register: Register) -> Iterator[tuple[str, str]]:
-    if not is_tag(register.name):
-        yield "has a name with blanks, quotes, commas or slashes", "Use other characters."
     if register.table.holds_bits != (register.type is PointType.BIT):
         yield f"type {register.type} in table {register.table}", "Bits are coils or discretes, numbers are not."
     if register.addresses.stop > 65536:
         yield "reaches beyond address 65535", "Give a lower address."
     if register.scale == 0:
         yield "scale is 0", "Give the unit's worth of one step of the register."
+
+
+def _instrument_faults(instrument: Register | Node) -> Iterator[tuple[str, str]]:
+    if not is_tag(instrument.name):
+        yield "has a name with blanks, quotes, commas or slashes", "Use other characters."
     try:
-        missing = _may_be_nan(register.signal)
+        missing = _may_be_nan(instrument.signal)
     except ConfigError as error:
         for fault in error.faults:
             yield f"recording: {fault}".removesuffix(f". {fault.remedy}"), fault.remedy
         return
-    if register.type.is_integer and missing:
+    if isinstance(instrument, Register) and instrument.type.is_integer and missing:
         yield "its signal has NaN or missing values, and an integer cannot say so", "Use float32, or fill the gaps."
 
 

@@ -11,7 +11,7 @@ import pytest
 from hil_tests.rig.commands import CommandError, parse_command
 from hil_tests.rig.playback import Playback, Refusal, Silence, Values
 from hil_tests.rig.registers import Table
-from hil_tests.rig.site import Site
+from hil_tests.rig.site import ModbusSpec, Site
 
 S = 1_000_000_000
 START = 50 * S
@@ -30,7 +30,9 @@ class Device:
     """A playback with a clock that the test moves; ``read`` gives the values or the whole reply."""
 
     def __init__(self, site: Site) -> None:
-        self.playback = Playback(site.devices[0], START)
+        (device,) = site.devices
+        assert isinstance(device, ModbusSpec)
+        self.playback = Playback(device, START)
         self.now_ns = START
 
     def read(self, address: int, count: int = 1, unit: int = 1) -> tuple[int, ...] | Refusal | Silence:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract.errors import ConfigError
-from hil_tests.rig.site import Site, load_site, parse_site
+from hil_tests.rig.site import ModbusSpec, Site, load_site, parse_site
 
 CONSTANT = {"kind": "constant", "value": 1}
 
@@ -46,8 +46,10 @@ def test_a_folder_and_its_file_are_the_same_site(tmp_path: Path) -> None:
     """)
     site = load_site(tmp_path)
     assert site == load_site(tmp_path / "site.toml")
-    assert site["plant"].registers[0].signal.curve()(0) == 1.5
-    assert (site["plant"].host, site["plant"].port, site["plant"].unit) == ("127.0.0.1", 0, 1)
+    plant = site["plant"]
+    assert isinstance(plant, ModbusSpec)
+    assert plant.registers[0].signal.curve()(0) == 1.5
+    assert (plant.host, plant.port, plant.unit) == ("127.0.0.1", 0, 1)
 
 
 def test_a_site_survives_the_way_to_the_process_of_its_device() -> None:

@@ -1,0 +1,140 @@
+"""The process of one OPC UA device: a server around ``Nodes``, and a relay before it that can misbehave.
+
+The namespace is configured by its URI; its index is the server's affair. Nodes are read only. ``device_process`` says
+how the process is told what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from datetime import UTC
+from typing import Final
+
+from asyncua import Server, ua
+from asyncua.common.node import Node as ServerNode
+
+from contract.clock import NS_PER_MS, NS_PER_S
+from contract.points import PointType
+from hil_tests.rig.commands import Answer, Disconnect, Listen, Quit, StopAnswering, parse_command
+from hil_tests.rig.device_process import Assignment, run_device
+from hil_tests.rig.ledger import LedgerWriter
+from hil_tests.rig.nodes import NodeChange, Nodes, is_bad
+from hil_tests.rig.ports import reserve
+from hil_tests.rig.relay import Relay
+from hil_tests.rig.site import OpcUaSpec
+
+_TYPES: Final = {
+    PointType.BIT: ua.VariantType.Boolean,
+    PointType.UINT16: ua.VariantType.UInt16, PointType.INT16: ua.VariantType.Int16,
+    PointType.UINT32: ua.VariantType.UInt32, PointType.INT32: ua.VariantType.Int32,
+    PointType.UINT64: ua.VariantType.UInt64, PointType.INT64: ua.VariantType.Int64,
+    PointType.FLOAT32: ua.VariantType.Float, PointType.FLOAT64: ua.VariantType.Double,
+}  # fmt: skip
+
+
+class OpcUaDevice:
+    """The device on the network. The server itself listens on a port of its own that nobody is told."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        """Raises OSError (port taken, ledger not writable) and ConfigError (recordings)."""
+        assert isinstance(assignment.device, OpcUaSpec)
+        self._device = assignment.device
+        self._nodes = Nodes(self._device, assignment.start_mono_ns)
+        self._ledger = LedgerWriter(assignment.ledger)
+        self._reserved = reserve(self._device.host, self._device.port)
+        self._server = Server()
+        self._types = {each.name: each.type for each in self._device.nodes}
+        self._variables: dict[str, ServerNode] = {}
+        self._relay: Relay | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._reserved.getsockname()[1])
+
+    async def open(self) -> None:
+        """Raises OSError where the port cannot be listened on."""
+        server = self._server
+        await server.init()
+        server.set_server_name(self._device.name)
+        server.set_endpoint(f"opc.tcp://{self._device.host}:0/")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        index = await server.register_namespace(self._device.namespace)
+        folder = await server.nodes.objects.add_folder(index, self._device.name)
+        for node in self._device.nodes:
+            place = ua.NodeId(ua.String(node.name), ua.Int16(index)), ua.QualifiedName(node.name, index)
+            self._variables[node.name] = await folder.add_variable(*place, _variant(node.type, 0.0))
+        await self._show()
+        await server.start()
+        assert server.bserver is not None
+        self._relay = Relay(self._device.host, self.port, server.bserver.port)
+        await self._relay.listen()
+
+    async def obey(self, text: str) -> int:
+        """Carry out one command and write it down; returns the moment it took effect. Raises CommandError, OSError."""
+        assert self._relay is not None
+        command = parse_command(text)
+        match command:
+            case Listen():
+                await self._relay.listen()
+            case Disconnect() | Quit():
+                await self._relay.disconnect()
+            case StopAnswering():
+                self._relay.hold()
+            case Answer():
+                self._relay.let_go()
+        now_ns = time.monotonic_ns()
+        self._nodes.apply(command, now_ns)
+        self._ledger.command(now_ns, text)
+        await self._show()
+        return now_ns
+
+    def work(self) -> Sequence[Awaitable[None]]:
+        return (self._sample(),)
+
+    async def close(self) -> None:
+        if self._relay is not None:
+            await self._relay.disconnect()
+        await self._server.stop()
+        self._reserved.close()
+        self._ledger.close()
+
+    async def _sample(self) -> None:
+        """Look at the signals at even distances, and leave out what could not be done in time."""
+        period_ns = self._device.sample_ms * NS_PER_MS
+        while True:
+            await asyncio.sleep((period_ns - time.monotonic_ns() % period_ns) / NS_PER_S)
+            await self._show()
+
+    async def _show(self) -> None:
+        """Put down what has changed, then let clients see it."""
+        now_ns, now = time.monotonic_ns(), ua.DateTime.now(UTC)
+        changes = self._nodes.changes(now_ns)
+        for each in changes:
+            self._ledger.value(now_ns, each.name, each.value, each.status)
+        for each in changes:
+            await self._variables[each.name].write_value(self._data_value(each, now))
+
+    def _data_value(self, change: NodeChange, now: ua.DateTime) -> ua.DataValue:
+        status = ua.StatusCode(ua.UInt32(change.status))
+        if is_bad(change.status):
+            return ua.DataValue(ua.Variant(None, ua.VariantType.Null), status, now)
+        return ua.DataValue(_variant(self._types[change.name], change.value), status, now)
+
+
+def _variant(type_: PointType, number: float) -> ua.Variant:
+    if type_ is PointType.BIT:
+        return ua.Variant(bool(number), _TYPES[type_])
+    return ua.Variant(int(number) if type_.is_integer else number, _TYPES[type_])
+
+
+def main() -> None:
+    # It warns of every connection that a client closes without a goodbye, and of each session time-out it revises.
+    logging.getLogger("asyncua").setLevel(logging.ERROR)
+    run_device(OpcUaDevice)
+
+
+if __name__ == "__main__":
+    main()
