@@ -10,7 +10,7 @@ from typing import Final
 import fastapi
 from starlette.middleware import Middleware
 
-from aggregator.api import journal, problems, session
+from aggregator.api import agents, alarms, journal, plant, points, problems, session, trends
 from aggregator.api.guard import Guard
 from aggregator.api.problems import MEDIA_TYPE, Problem
 from aggregator.services import Services
@@ -31,6 +31,6 @@ def make_api(services: Services) -> fastapi.FastAPI:
         middleware=[Middleware(Guard)], responses={"4XX": PROBLEM, "5XX": PROBLEM},
     )  # fmt: skip
     problems.add_handlers(app)
-    for subject in (session, journal):
+    for subject in (session, alarms, points, trends, agents, plant, journal):
         app.include_router(subject.router(services))
     return app

@@ -20,7 +20,7 @@ GAS = PointSpec(2, "氯-1", "acme/tank", "plc", scale=0.1, unit="mg/m3")
 
 @pytest.fixture
 def now_ns(park) -> int:
-    return park.clock.wall_ns()
+    return int(park.clock.wall_ns())
 
 
 @pytest.fixture

@@ -26,9 +26,14 @@ def columns(samples):
     )
 
 
+def kept(samples, width):
+    time_ns, value, quality = columns(samples)
+    return keep(time_ns, value, quality, 0, 500, width)
+
+
 @given(samples=SAMPLES, width=st.integers(1, 12))
 def test_what_is_drawn_is_what_the_plain_twin_draws(samples, width):
-    drawn = keep(*columns(samples), 0, 500, width)
+    drawn = kept(samples, width)
     assert set(drawn.tolist()) == trends.keep(samples, 0, 500, width)
     assert (np.diff(drawn) > 0).all()
     assert len(drawn) <= max(width, KEPT_PER_BUCKET_MAX * width)
@@ -36,7 +41,7 @@ def test_what_is_drawn_is_what_the_plain_twin_draws(samples, width):
 
 @given(samples=SAMPLES, width=st.integers(1, 12))
 def test_highest_and_lowest_good_values_are_always_drawn(samples, width):
-    drawn = {samples[index] for index in keep(*columns(samples), 0, 500, width)}
+    drawn = {samples[index] for index in kept(samples, width)}
     good = [value for _, value, quality in samples if trends.kind(value, quality) == "good"]
     if good:
         values = [value for _, value, quality in drawn if trends.kind(value, quality) == "good"]

@@ -15,7 +15,7 @@ from aggregator.plant.points import PointBook
 from contract.batch import SampleBatch
 from contract.clock import NS_PER_S
 from contract.points import Limits, PointSpec, PointType
-from contract.wire.chunk import encode_chunk
+from contract.wire.chunk import Chunk, decode_chunk, encode_chunk
 from contract.wire.frames import DeclaredGap, TelemetryBatch
 
 GAS = PointSpec(2, "AT-1", "acme/tank", "plc", scale=0.1, unit="mg/m3", limits=Limits(h=1.0), report_max_s=60)
@@ -35,7 +35,7 @@ class Recorder:
         self.park = park
 
     def at(self, s_ago: float) -> int:
-        return self.now_ns - round(s_ago * NS_PER_S)
+        return int(self.now_ns - round(s_ago * NS_PER_S))
 
     def chunk(self, spec: PointSpec, rows, version: int = 1, *, late: bool = False) -> bytes:
         """``rows``: (seconds ago, raw number or value, quality)."""
@@ -189,8 +189,12 @@ def test_a_second_look_decodes_only_what_is_new(agent, trends, recorder, sign_in
     agent.declare(GAS)
     recorder.send(agent, 1, recorder.chunk(GAS, [(80, 1, 0)]))
     caller, decoded = sign_in(), []
-    decode = readings.decode_chunk
-    monkeypatch.setattr(readings, "decode_chunk", lambda data: decoded.append(1) or decode(data))
+
+    def decode_and_count(data: bytes) -> Chunk:
+        decoded.append(data)
+        return decode_chunk(data)
+
+    monkeypatch.setattr(readings, "decode_chunk", decode_and_count)
     first = recorder.trend(trends, caller)
     recorder.send(agent, 2, recorder.chunk(GAS, [(20, 1, 0)]))
     second = recorder.trend(trends, caller)
