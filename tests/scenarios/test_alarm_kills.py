@@ -27,6 +27,7 @@ from aggregator.people.passwords import hash_new
 from aggregator.people.rights import Caller
 from aggregator.people.service import PeopleService
 from contract.clock import NS_PER_S
+from contract.events import Json
 from hil_tests.field import one_device, wait_for
 
 COUNT = int(os.environ.get("ALARM_KILLS_COUNT") or 9)
@@ -78,7 +79,7 @@ def outcome(open_module_field):
     client = CommandClient(folder)
     people = PeopleService(folder, WallClock(), client)
     alarms = AlarmService(folder, people)
-    user = {"name": "wang", "role": "operator", "scope": "", "password_hash": hash_new("wang", PASSWORD)}
+    user: dict[str, Json] = {"name": "wang", "role": "operator", "scope": "", "password_hash": hash_new("wang", PASSWORD)}
     client.send(Command("user_add", user))
     wang = Caller(people.sign_in("wang", PASSWORD, "test"), "test")
     handled = Handled()
