@@ -16,6 +16,7 @@ from contract.clock import NS_PER_S
 from contract.errors import ConfigError, Fault
 from hil_tests.compare import Comparison
 from hil_tests.journal_lines import told
+from hil_tests.rig.commands import PLANT
 from hil_tests.rig.site import Site, load_site
 from hil_tests.scenario import START, At, Scenario
 from hil_tests.testbed import AGGREGATOR, Testbed
@@ -87,13 +88,15 @@ def _watch(bed: Testbed, start_ns: int, until_s: float, say: Say) -> None:
 def _carry_out(entry: At, bed: Testbed) -> int:
     if entry.device is not None:
         verb, *rest = entry.command.split()
+        if entry.device == PLANT and bed.rig.site.plant is not None:
+            return bed.rig.plant(verb, *rest)
         return bed.rig.command(entry.device, verb, *rest)
     assert entry.program is not None
     return bed.tell(entry.program, entry.command)
 
 
 def _faults(scenario: Scenario, site: Site, agents: Sequence[str]) -> Iterator[Fault]:
-    devices = [each.name for each in site.devices]
+    devices = [each.name for each in site.devices] + ([PLANT] if site.plant is not None else [])
     programs = [AGGREGATOR, *agents]
     for entry in scenario.timeline:
         if entry.device is not None and entry.device not in devices:

@@ -14,7 +14,8 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import ConfigError, Fault
-from hil_tests.rig.commands import CommandError, parse_command
+from hil_tests.rig.commands import PLANT, CommandError, parse_command
+from hil_tests.rig.plant import parse_plant_command
 from hil_tests.rig.site import model_faults
 
 START: Final = "start"
@@ -28,9 +29,10 @@ class _Settings(BaseModel):
 
 
 class At(_Settings):
-    """At ``t_s`` a device gets a command (as typed to ``hil-rig serve``), or a program is killed (-9), stopped or started.
+    """At ``t_s`` a device gets a command (as typed to ``hil-rig serve``), something happens in the plant, or a program is
+    killed (-9), stopped or started.
 
-    ``program`` is an agent's name or ``aggregator``. Expectations refer to ``name``.
+    ``device = "plant"`` stands for the plant of a site that has one. ``program`` is an agent's name or ``aggregator``. Expectations refer to ``name``.
     """
 
     t_s: float = Field(ge=0, le=DURATION_S_MAX)
@@ -46,7 +48,9 @@ class At(_Settings):
         if self.program is not None and self.command not in {"kill", "stop", "start"}:
             raise ValueError("a program's command is kill, stop or start")
         try:
-            if self.device is not None:
+            if self.device == PLANT:
+                parse_plant_command(self.command)
+            elif self.device is not None:
                 parse_command(self.command)
         except CommandError as error:
             raise ValueError(str(error)) from error

@@ -9,6 +9,8 @@ from typing import Final
 
 EXCEPTION_CODES: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 RAMP_S_MAX: Final = 86_400.0
+PLANT: Final = "plant"
+"""Stands where a device's name does, for what happens to all of them; and before such an order in a ledger."""
 
 
 class CommandError(ValueError):
@@ -108,6 +110,14 @@ class ClearExceptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PlantOrder:
+    """Something happens in the plant at ``t_ns`` after the start; ``Rig.plant`` tells every device the same."""
+
+    t_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End the device's process."""
 
@@ -117,13 +127,15 @@ InstrumentCommand = Step | Release | Freeze | Unfreeze | OpenCircuit | CloseCirc
 
 Command = (
     InstrumentCommand | Status | ClearStatus | StopAnswering | Answer | Disconnect | Listen | RaiseException
-    | ClearExceptions | Quit
+    | ClearExceptions | PlantOrder | Quit
 )  # fmt: skip
 
 
 def parse_command(text: str) -> Command:
     """Raises CommandError, which says how the command is written."""
     verb, *args = text.split() or [""]
+    if verb == PLANT and len(args) > 1 and args[0].isdecimal():
+        return PlantOrder(int(args[0]), " ".join(args[1:]))
     word = _WORDS.get(verb)
     if word is None:
         raise CommandError(f"no such command {verb!r}; there are: {'; '.join(USAGES)}")

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import ConfigError
 from hil_tests.rig.commands import CommandError
-from hil_tests.rig.site import Device
+from hil_tests.rig.site import Device, PlantSettings
 
 LINE_BYTES_MAX: Final = 64 << 20
 """The assignment holds a whole device."""
@@ -34,6 +34,7 @@ class Assignment(BaseModel):
     device: Device
     ledger: Path
     start_mono_ns: int
+    plant: PlantSettings | None = None
 
 
 class PlayedDevice(Protocol):

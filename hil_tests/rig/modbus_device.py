@@ -21,6 +21,7 @@ from contract.clock import NS_PER_S
 from hil_tests.rig.commands import Disconnect, Listen, Quit, parse_command
 from hil_tests.rig.device_process import Assignment, run_device
 from hil_tests.rig.ledger import LedgerWriter
+from hil_tests.rig.plant_feed import feed_for
 from hil_tests.rig.playback import Playback, Refusal, Silence, Values
 from hil_tests.rig.ports import reserve
 from hil_tests.rig.registers import Table
@@ -105,7 +106,8 @@ class ModbusDevice:
         """Raises OSError (port taken, ledger not writable) and ConfigError (recordings)."""
         device = assignment.device
         assert isinstance(device, ModbusSpec)
-        self._playback = Playback(device, assignment.start_mono_ns)
+        self._plant = feed_for(assignment.plant, device.registers, assignment.start_mono_ns)
+        self._playback = Playback(device, assignment.start_mono_ns, self._plant)
         self._ledger = LedgerWriter(assignment.ledger)
         self._context = PlayedContext(self._playback, self._ledger)
         self._host = device.host
@@ -121,7 +123,8 @@ class ModbusDevice:
         await self.listen()
 
     def work(self) -> Sequence[Awaitable[None]]:
-        return self.tell_markers(), self._context.failure
+        keep_up = () if self._plant is None else (self._plant.keep_up(),)
+        return self.tell_markers(), self._context.failure, *keep_up
 
     async def close(self) -> None:
         self.disconnect()

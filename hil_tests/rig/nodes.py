@@ -15,6 +15,7 @@ from asyncua import ua
 from contract.clock import NS_PER_MS
 from hil_tests.rig import commands
 from hil_tests.rig.commands import Command, CommandError
+from hil_tests.rig.plant_feed import PlantFeed, curves, order
 from hil_tests.rig.playing import Instruments
 from hil_tests.rig.registers import resolve
 from hil_tests.rig.site import Node, OpcUaSpec
@@ -36,10 +37,11 @@ class NodeChange:
 class Nodes:
     """One device. ``start_ns`` is the moment on the monotonic clock at which its signals begin."""
 
-    def __init__(self, device: OpcUaSpec, start_ns: int) -> None:
+    def __init__(self, device: OpcUaSpec, start_ns: int, plant: PlantFeed | None = None) -> None:
         """Reads recordings. Raises ConfigError for what is wrong in them."""
-        curves = {each.name: each.signal.curve() for each in device.nodes}
-        self._instruments = Instruments("node", curves, start_ns, device.sample_ms * NS_PER_MS)
+        self._plant = plant
+        quantum_ns = device.sample_ms * NS_PER_MS
+        self._instruments = Instruments("node", curves(device.nodes, plant), start_ns, quantum_ns)
         self._nodes = device.nodes
         self._statuses: dict[str, int] = {}
         self._told: dict[str, str] = {}
@@ -68,6 +70,8 @@ class Nodes:
             case commands.ClearStatus(str(name)):
                 self._instruments.require(name)
                 self._statuses.pop(name, None)
+            case commands.PlantOrder():
+                order(self._plant, command)
             case commands.RaiseException() | commands.ClearExceptions():
                 raise CommandError("an OPC UA device has no Modbus exceptions; `status NAME CODE` makes a node bad")
             case _:

@@ -22,6 +22,7 @@ from hil_tests.rig.commands import Answer, Disconnect, Listen, Quit, StopAnsweri
 from hil_tests.rig.device_process import Assignment, run_device
 from hil_tests.rig.ledger import LedgerWriter
 from hil_tests.rig.nodes import NodeChange, Nodes, is_bad
+from hil_tests.rig.plant_feed import feed_for
 from hil_tests.rig.ports import reserve
 from hil_tests.rig.relay import Relay
 from hil_tests.rig.site import OpcUaSpec
@@ -42,7 +43,8 @@ class OpcUaDevice:
         """Raises OSError (port taken, ledger not writable) and ConfigError (recordings)."""
         assert isinstance(assignment.device, OpcUaSpec)
         self._device = assignment.device
-        self._nodes = Nodes(self._device, assignment.start_mono_ns)
+        self._plant = feed_for(assignment.plant, self._device.nodes, assignment.start_mono_ns)
+        self._nodes = Nodes(self._device, assignment.start_mono_ns, self._plant)
         self._ledger = LedgerWriter(assignment.ledger)
         self._reserved = reserve(self._device.host, self._device.port)
         self._server = Server()
@@ -92,7 +94,8 @@ class OpcUaDevice:
         return now_ns
 
     def work(self) -> Sequence[Awaitable[None]]:
-        return (self._sample(),)
+        keep_up = () if self._plant is None else (self._plant.keep_up(),)
+        return self._sample(), *keep_up
 
     async def close(self) -> None:
         if self._relay is not None:

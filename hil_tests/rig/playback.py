@@ -13,6 +13,7 @@ from contract.clock import NS_PER_MS
 from contract.points import PointType
 from hil_tests.rig import commands, signals
 from hil_tests.rig.commands import Command, CommandError, InstrumentCommand
+from hil_tests.rig.plant_feed import PlantFeed, curves, order
 from hil_tests.rig.playing import Instruments
 from hil_tests.rig.registers import Table, encode, resolve, wire_break
 from hil_tests.rig.site import ModbusSpec, Register
@@ -50,15 +51,15 @@ class MarkerChange:
 class Playback:
     """One device. ``start_ns`` is the moment on the monotonic clock at which its signals begin."""
 
-    def __init__(self, device: ModbusSpec, start_ns: int) -> None:
+    def __init__(self, device: ModbusSpec, start_ns: int, plant: PlantFeed | None = None) -> None:
         """Reads recordings. Raises ConfigError for what is wrong in them."""
         self._unit = device.unit
         self._zero_where_unmapped = device.unmapped == "zero"
         self._answering = True
         self._exceptions: dict[int, int] = {}
         quantum_ns = device.sample_ms * NS_PER_MS
-        curves = {each.name: each.signal.curve() for each in device.registers}
-        self._instruments = Instruments("register", curves, start_ns, quantum_ns)
+        self._plant = plant
+        self._instruments = Instruments("register", curves(device.registers, plant), start_ns, quantum_ns)
         self._registers = {each.name: _Register(each) for each in device.registers}
         self._at = {
             (each.table, address): (self._registers[each.name], index)
@@ -99,6 +100,8 @@ class Playback:
                 self._exceptions.clear()
             case commands.Disconnect() | commands.Listen() | commands.Quit():
                 pass  # of the socket and the process, which the caller owns
+            case commands.PlantOrder():
+                order(self._plant, command)
             case commands.Status() | commands.ClearStatus():
                 raise CommandError("a Modbus device has no status codes; `exception ADDRESS CODE` refuses requests")
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,12 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from contract.errors import ConfigError
-from hil_tests.rig.commands import CommandError, parse_command, shown
+from hil_tests.rig.commands import PLANT, CommandError, parse_command, shown
 from hil_tests.rig.device_process import Assignment
 from hil_tests.rig.ledger import LedgerRow, read_ledger
+from hil_tests.rig.plant import Plant, parse_plant_command
+from hil_tests.rig.plant_feed import LEAD_NS
+from hil_tests.rig.signals import PlantTag
 from hil_tests.rig.site import MODBUS, OPCUA, Device, Site, site_faults
 
 START_TIMEOUT_S: Final = 30.0
@@ -52,6 +56,9 @@ class Rig:
         self.start_mono_ns = 0
         self._work_dir = work_dir.resolve()
         self._children: dict[str, _Child] = {}
+        self._orders = None if site.plant is None else Plant(site.plant.seed, only=())
+        """A copy that stays at its beginning: it knows what may be ordered, and rounds to steps."""
+        self._ordered: list[tuple[str, int]] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,6 +73,7 @@ class Rig:
         """Returns when every device listens. Raises RigError, and then none runs."""
         self._work_dir.mkdir(parents=True, exist_ok=True)
         self.start_mono_ns = time.monotonic_ns()
+        self._ordered = []
         try:
             for device in self.site.devices:
                 self._children[device.name] = _Child(self._assignment(device), self._work_dir / f"{device.name}.log")
@@ -101,6 +109,33 @@ class Rig:
             raise CommandError(f"device {device}: {answer['error']}")
         return int(answer["mono_ns"])
 
+    def plant(self, *words: str | float) -> int:
+        """Something happens in the plant (see ``plant.PLANT_USAGES``), for all devices at one moment; returns that moment
+        on the monotonic clock, about a second ahead.
+
+        Raises CommandError (the site has no plant, or its plant no such thing: nothing changed; or a device was too busy to
+        hear of it in time: from then on the copies differ), RigError.
+        """
+        if self._orders is None:
+            raise CommandError("this site has no plant: its site.toml lacks [plant]")
+        text = " ".join(each if isinstance(each, str) else shown(each) for each in words)
+        asked_ns = time.monotonic_ns() - self.start_mono_ns + LEAD_NS
+        t_ns = self._orders.apply(parse_plant_command(text), asked_ns)
+        for device in self.site.devices:
+            if any(isinstance(each.signal, PlantTag) for each in device.instruments):
+                self.command(device.name, PLANT, t_ns, text)
+        self._ordered.append((text, t_ns))
+        return self.start_mono_ns + t_ns
+
+    def plant_copy(self, only: Iterable[str] | None = None) -> Plant:
+        """The plant that the devices look at, from its beginning, with all that has been ordered so far. Its 0 is
+        ``start_mono_ns``. The site must have one."""
+        assert self.site.plant is not None
+        plant = Plant(self.site.plant.seed, only)
+        for text, t_ns in self._ordered:
+            plant.apply(parse_plant_command(text), t_ns)
+        return plant
+
     def ledger_path(self, device: str) -> Path:
         return self._work_dir / f"{device}.ledger"
 
@@ -109,7 +144,9 @@ class Rig:
         return read_ledger(self.ledger_path(device))
 
     def _assignment(self, device: Device) -> Assignment:
-        return Assignment(device=device, ledger=self.ledger_path(device.name), start_mono_ns=self.start_mono_ns)
+        return Assignment(
+            device=device, ledger=self.ledger_path(device.name), start_mono_ns=self.start_mono_ns, plant=self.site.plant
+        )
 
 
 @dataclass(frozen=True, slots=True)

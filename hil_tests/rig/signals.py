@@ -151,8 +151,16 @@ class Recording(_Settings):
         return self.read().curve(loop=self.after_end == "loop")
 
 
+class PlantTag(_Settings):
+    """What the plant's instrument ``tag`` shows. The plant moves in steps of its own, whatever the device's
+    ``sample_ms``; ``plant_feed`` gives the curve."""
+
+    kind: Literal["plant"]
+    tag: str
+
+
 Signal = Annotated[
-    Constant | Ramp | Sine | Noise | Walk | Step | Counter | Recording,
+    Constant | Ramp | Sine | Noise | Walk | Step | Counter | Recording | PlantTag,
     Field(discriminator="kind"),
 ]
 

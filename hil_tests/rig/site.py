@@ -19,6 +19,7 @@ from contract.errors import ConfigError, Fault
 from contract.ids import is_name, is_tag
 from contract.points import PointType
 from hil_tests.rig import signals
+from hil_tests.rig.commands import PLANT
 from hil_tests.rig.registers import Order, Table, width
 
 SITE_FILE: Final = "site.toml"
@@ -122,9 +123,16 @@ Device = Annotated[
 ]
 
 
-class Site(_Settings):
-    """All devices of a site."""
+class PlantSettings(_Settings):
+    """The simulated park behind the site's devices. The same seed gives the same run."""
 
+    seed: int = Field(ge=0, lt=1 << 31)
+
+
+class Site(_Settings):
+    """All devices of a site, and the plant that they look at."""
+
+    plant: PlantSettings | None = None
     devices: tuple[Device, ...] = Field(alias="device", min_length=1, max_length=DEVICES_MAX)
 
     def __getitem__(self, name: str) -> Device:
@@ -191,7 +199,10 @@ def site_faults(site: Site, file: str = SITE_FILE) -> Iterator[Fault]:
     for device in site.devices:
         if not is_name(device.name):
             yield Fault(file, None, f"device {device.name!r}", "is no name", "Use letters, digits, and _ . - inside.")
+        if device.name == PLANT and site.plant is not None:
+            yield Fault(file, None, "device 'plant'", "has the plant's name", "Call the device something else.")
         yield from _device_faults(device, file)
+        yield from _plant_faults(site, device, file)
 
 
 def _device_faults(device: Device, file: str) -> Iterator[Fault]:
@@ -210,6 +221,22 @@ def _device_faults(device: Device, file: str) -> Iterator[Fault]:
             message = f"lies on {', '.join(sorted(map(str, clash)))}"
             yield Fault(file, None, where, message, f"It takes {len(register.addresses)} address(es): move one.")
         taken.update({(register.table, address): register.name for address in register.addresses})
+
+
+def _plant_faults(site: Site, device: Device, file: str) -> Iterator[Fault]:
+    """Imports the plant only where one is looked at."""
+    for each in device.instruments:
+        if not isinstance(each.signal, signals.PlantTag):
+            continue
+        where = f"device {device.name}, {each.name}"
+        if site.plant is None:
+            yield Fault(file, None, where, "looks at a plant that is not there", "Add [plant] with a seed.")
+            continue
+        from hil_tests.rig.plant import INSTRUMENTS
+
+        if each.signal.tag not in INSTRUMENTS:
+            near = ", ".join(tag for tag in INSTRUMENTS if tag[:2] == each.signal.tag[:2]) or ", ".join(INSTRUMENTS)
+            yield Fault(file, None, where, f"the plant has no instrument {each.signal.tag!r}", f"There are: {near}.")
 
 
 def _register_faults(register: Register) -> Iterator[tuple[str, str]]:

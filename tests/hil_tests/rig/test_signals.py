@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from hil_tests.rig.signals import Curve, Signal, gauss
+from hil_tests.rig.signals import Curve, PlantTag, Signal, gauss
 
 S = 1_000_000_000
 SETTINGS: tuple[dict[str, Any], ...] = (
@@ -29,6 +29,7 @@ moments = st.integers(0, 3600 * S)
 
 def curve(**settings: Any) -> Curve:
     signal: Signal = TypeAdapter(Signal).validate_python(settings)
+    assert not isinstance(signal, PlantTag)
     return signal.curve()
 
 

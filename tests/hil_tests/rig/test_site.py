@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contract.errors import ConfigError
+from hil_tests.rig.signals import Recording
 from hil_tests.rig.site import ModbusSpec, Site, load_site, parse_site
 
 CONSTANT = {"kind": "constant", "value": 1}
@@ -48,6 +49,7 @@ def test_a_folder_and_its_file_are_the_same_site(tmp_path: Path) -> None:
     assert site == load_site(tmp_path / "site.toml")
     plant = site["plant"]
     assert isinstance(plant, ModbusSpec)
+    assert isinstance(plant.registers[0].signal, Recording)
     assert plant.registers[0].signal.curve()(0) == 1.5
     assert (plant.host, plant.port, plant.unit) == ("127.0.0.1", 0, 1)
 
