@@ -26,7 +26,7 @@ def clock() -> SimulatedClock:
     return SimulatedClock()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require_system() -> Callable[[str], str]:
     """A function that gives the path of a system command, e.g. ``require_system("cc")``.
 

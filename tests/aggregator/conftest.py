@@ -295,6 +295,12 @@ def park(folder: Folder, clock: SimulatedClock) -> Iterator[Park]:
     found.close()
 
 
+@pytest.fixture(scope="session")
+def mini_agent() -> type[MiniAgent]:
+    """For tests that have an aggregator of their own; needs ``park`` with folder, endpoint, turn_until."""
+    return MiniAgent
+
+
 @pytest.fixture
 def make_agent(park: Park) -> Iterator[Callable[..., MiniAgent]]:
     """Makes an agent, admitted unless told otherwise, connected but not welcomed."""

@@ -68,6 +68,7 @@ window.alarmList = (() => {
     else if (event.key === "ArrowDown" && !selected()) focus(0);
     else if (action && selected()) ask(action, [selected()]);
     else return;
+    touch();  // who acts reads: what he acted on stays where it is
     event.preventDefault();
     event.stopPropagation();
   }

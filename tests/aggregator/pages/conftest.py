@@ -1,0 +1,188 @@
+"""A real aggregator in its two processes, an agent that raises alarms, and real browsers that look at them.
+
+One server per module, since starting it takes seconds. A browser that sees an error on its console, or asks any other
+address than the server's, fails the test that opened it.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from aggregator.commands.channel import CommandClient
+from aggregator.commands.messages import Command
+from aggregator.folder import make
+from aggregator.ingest import allowlist
+from aggregator.people.passwords import hash_new
+from contract.events import EventType
+from contract.keys import generate
+from contract.wire.frames import Ack
+
+PASSWORD = "correct horse battery"
+DEADLINE_S = 30.0
+BATCH = 500
+ROLES = {"zhang": "operator", "li": "engineer", "wang": "viewer"}
+
+
+class ControlRoom:
+    """``aggregator run`` on a folder of its own. ``raise_alarms`` speaks as an agent; ``sign_in`` gives a token."""
+
+    def __init__(self, path: Path, mini_agent: Any) -> None:
+        self.folder = make(path / "park", "park", "tcp://127.0.0.1:0", "127.0.0.1:0")
+        keys = generate("gate")
+        allowlist.add(self.folder.agents_file, "gate", keys.public, 1)
+        self.errors = path / "errors.log"
+        with self.errors.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "aggregator.cli", "run", str(self.folder.path)],
+                stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
+        endpoint, self.ingest_pid = self._serves("ingest")
+        self.base, self.web_pid = self._serves("web")
+        self.client = CommandClient(self.folder)
+        for name, role in ROLES.items():
+            self.command("user_add", name=name, role=role, scope="", password_hash=hash_new(name, PASSWORD))
+        self.agent = mini_agent(SimpleNamespace(folder=self.folder, endpoint=endpoint, turn_until=_until), "gate", keys)
+        self._on: dict[str, int] = {}
+
+    def _serves(self, child: str) -> tuple[str, int]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            found = re.match(rf"{child} serves (\S+) \(pid (\d+)\)", line)
+            if found:
+                return found[1], int(found[2])
+        raise AssertionError(self.errors.read_text())
+
+    def command(self, verb: str, **args: Any) -> None:
+        self.client.send(Command(verb, args, None, "tests"))
+
+    def sign_in(self, name: str) -> str:
+        answer = httpx.post(f"{self.base}/api/v1/session", json={"name": name, "password": PASSWORD}, timeout=20)
+        assert answer.status_code < 300, answer.text
+        return answer.cookies["parksentry_session"]
+
+    def raise_alarms(self, level: int, *tags: str) -> None:
+        """Raise (1, 2), or let return to normal (0); returns once ingest has acknowledged, so after the commit."""
+        self.agent.welcome()  # anew each time: between tests it is silent, which ends a session
+        first = len(self.agent.records) + 1
+        for tag in tags:
+            self._turn(tag, level)
+        last = len(self.agent.records)
+        for start in range(first, last + 1, BATCH):
+            end = min(start + BATCH - 1, last)
+            self.agent.send(self.agent.batch(start, end))
+            acked = 0
+            while acked < end:
+                acked = max(
+                    [acked, *(each.lanes["events"] for each in _until(self.agent.answers) if isinstance(each, Ack))]
+                )
+
+    def _turn(self, tag: str, level: int) -> None:
+        activation = self._on.setdefault(tag, len(self.agent.records) + 1)
+        condition = replace(
+            self.agent.condition(tag, level, activation),
+            on_time_ns=time.time_ns(), value=1.2 * level, unit="mg/m3", setpoint=1.0 * max(level, 1),
+        )  # fmt: skip
+        self.agent.event(EventType.CONDITION_ON if level else EventType.CONDITION_OFF, condition.to_json())
+        if not level:
+            del self._on[tag]
+
+    def settle(self) -> None:
+        """Acknowledge and reset whatever stands, so that counts begin at nothing."""
+        self.raise_alarms(0, *self._on)
+        with httpx.Client(base_url=f"{self.base}/api/v1", cookies={"parksentry_session": self.sign_in("zhang")}) as api:
+            for action in ("acknowledge", "reset"):
+                for alarm in api.get("/alarms").json():
+                    api.post(f"/alarms/{alarm['instance']}/{action}", json={"seen": alarm["revision"]})
+
+    def close(self) -> None:
+        self.agent.close()
+        self.client.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(DEADLINE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def _until(reached: Callable[[], Any]) -> Any:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline_s:
+        found = reached()
+        if found:
+            return found
+    raise AssertionError("not reached in time")
+
+
+@pytest.fixture(scope="module")
+def control_room(tmp_path_factory: pytest.TempPathFactory, mini_agent: Any) -> Iterator[ControlRoom]:
+    with closing(ControlRoom(tmp_path_factory.mktemp("room"), mini_agent)) as room:
+        yield room
+
+
+@pytest.fixture(scope="session")
+def chromium(require_system: Callable[[str], str]) -> Iterator[Browser]:
+    path = require_system("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A browser of one person. ``faults`` is what must stay empty."""
+
+    def __init__(self, chromium: Browser, room: ControlRoom, name: str | None, language: str) -> None:
+        self.room = room
+        self.faults: list[str] = []
+        self.context = chromium.new_context(viewport={"width": 1600, "height": 900})
+        self.context.set_default_timeout(DEADLINE_S * 1000)
+        self.token = room.sign_in(name) if name else ""
+        cookies = {"parksentry_language": language} | ({"parksentry_session": self.token} if name else {})
+        self.context.add_cookies([{"name": key, "value": value, "url": room.base} for key, value in cookies.items()])
+        self.page = self.context.new_page()
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+        self.page.on("request", self._note)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.room.base + path)
+        if not path.startswith("/login"):
+            self.page.wait_for_function("document.getElementById('cr-time')?.textContent")
+        return self.page
+
+    def _hear(self, message: Any) -> None:
+        # A refused sign-in is an answer with status 401, which a browser puts on its console by itself.
+        if message.type == "error" and "401" not in message.text:
+            self.faults.append(f"console: {message.text}")
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self.room.base, "data:", "blob:")):
+            self.faults.append(f"asked {request.url}")
+
+
+@pytest.fixture
+def visit(chromium: Browser, control_room: ControlRoom) -> Iterator[Callable[..., Visitor]]:
+    """``visit("zhang")`` opens a browser of that person; "" is nobody."""
+    visitors: list[Visitor] = []
+
+    def make_visitor(name: str = "zhang", language: str = "en") -> Visitor:
+        visitors.append(Visitor(chromium, control_room, name or None, language))
+        return visitors[-1]
+
+    yield make_visitor
+    for each in visitors:
+        each.context.close()
+    assert [fault for each in visitors for fault in each.faults] == []
