@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aggregator.people import cli as people
 from contract.clock import NS_PER_S
 from contract.errors import ConfigError, FrameError, LinkError, ParkSentryError
 
 if TYPE_CHECKING:
     from aggregator.folder import Folder
     from aggregator.ingest.allowlist import Admission
-    from aggregator.journal.followers import Followed
+    from contract.events import Json
 
 MISSING_EXTRA: Final = "aggregator needs more packages ({name} is missing). Install them: pip install '{extra}'"
 EXTRA: Final = "parksentry[aggregator]"
@@ -39,6 +40,8 @@ from nothing to a running control room:
   aggregator init /var/lib/parksentry            settings, keys, database; agents need keys/aggregator.pub
   aggregator agents add site-a agent.pub --dir /var/lib/parksentry
                                                  let the owner of these keys in, under this name
+  aggregator users add li --role operator --dir /var/lib/parksentry
+                                                 let li sign in; asks for the password
   aggregator run /var/lib/parksentry             until Ctrl-C or SIGTERM
   aggregator journal --follow --dir /var/lib/parksentry
                                                  everything that happens, as JSON lines
@@ -85,6 +88,7 @@ def _init(arguments: argparse.Namespace) -> int:
     made = folder.make(arguments.folder, arguments.name, listen, arguments.web or settings.WEB_DEFAULT)
     print(f"made {made.path}: aggregator {arguments.name}, agents connect to {listen}")
     print(f"hand {made.public_file} to the agents; keep {made.secret_file} on this machine")
+    print(f"next: let somebody sign in with `aggregator users add NAME --role ROLE --dir {made.path}`")
     return 0
 
 
@@ -165,6 +169,7 @@ def _journal(arguments: argparse.Namespace) -> int:
 
     from aggregator.journal import followers
     from aggregator.journal.cursor import Cursor
+    from aggregator.journal.lines import record_line
     from aggregator.store import db
 
     after = Cursor.decode(arguments.after) if arguments.after else Cursor()
@@ -178,7 +183,7 @@ def _journal(arguments: argparse.Namespace) -> int:
 
     try:
         for followed in islice(followers.follow(engine, after, pause), arguments.limit):
-            print(_journal_line(followed))
+            print(record_line(followed))
     except _EndOfJournalError:
         return 0
     sys.stdout.flush()
@@ -212,22 +217,6 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _journal_line(followed: Followed) -> str:
-    """One JSON object. ``open`` and ``event`` stand in it byte for byte as they were hashed."""
-    entry = followed.entry
-    head = {
-        "cursor": followed.cursor.encode(), "chain": entry.chain, "journal_epoch": entry.journal_epoch,
-        "seq": entry.seq, "kind": entry.kind.value, "received_ns": entry.received_ns, "hash": entry.hash.hex(),
-        "prev_hash": entry.prev_hash.hex(),
-    }  # fmt: skip
-    exact = f', "open": {entry.open.decode()}'
-    if entry.restricted:
-        exact += f', "salt": "{entry.salt.hex()}", "restricted": {entry.restricted.decode()}'
-    if followed.event_open is not None:
-        exact += f', "event": {followed.event_open.decode()}'
-    return json.dumps(head)[:-1] + exact + "}"
-
-
 def _admission(entry: Admission) -> str:
     if entry.revoked_ns is not None:
         return f"revoked {_date(entry.revoked_ns)} {entry.revoked_reason or ''}".rstrip()
@@ -247,6 +236,13 @@ def _existing(path: Path) -> Folder:
     return Folder(path)
 
 
+def _ask(folder: Folder, verb: str, args: dict[str, Json]) -> dict[str, Json]:
+    from aggregator.app import ask
+    from aggregator.commands.messages import Command
+
+    return ask(folder, Command(verb, args, station="console"))
+
+
 def _usage(what: str, message: str, remedy: str) -> ConfigError:
     from contract.errors import Fault
 
@@ -264,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_run(commands)
     _add_agents(commands)
+    people.add_commands(commands, people.Console(_folder_command, _existing, _ask))
     _add_journal(commands)
     return parser
 
@@ -277,6 +274,12 @@ def _command(commands: Any, name: str, command: Any, about: str, example: str) -
     return parser
 
 
+def _folder_command(commands: Any, name: str, command: Any, about: str, example: str) -> argparse.ArgumentParser:
+    parser = _command(commands, name, command, about, example)
+    _add_dir(parser)
+    return parser
+
+
 def _add_init(commands: Any) -> None:
     init = _command(
         commands, "init", _init, "make an aggregator's folder: settings, keys, database",
@@ -285,7 +288,7 @@ def _add_init(commands: Any) -> None:
     )  # fmt: skip
     init.add_argument("folder", type=Path, metavar="DIR", help="the folder; made where it is missing")
     init.add_argument("--listen", help="where agents connect (default tcp://127.0.0.1:7440)")
-    init.add_argument("--web", help="where the health page is served (default 127.0.0.1:8440)")
+    init.add_argument("--web", help="where pages and API are served (default 127.0.0.1:8440)")
     init.add_argument("--name", default="park", metavar="ID", help="its name, for ever (default park)")
 
 
