@@ -28,6 +28,7 @@ from aggregator.folder import make
 from aggregator.ingest import allowlist
 from aggregator.people.passwords import hash_new
 from contract.events import EventType
+from contract.ids import Lane
 from contract.keys import generate
 from contract.wire.frames import Ack
 
@@ -87,7 +88,7 @@ class ControlRoom:
             acked = 0
             while acked < end:
                 acked = max(
-                    [acked, *(each.lanes["events"] for each in _until(self.agent.answers) if isinstance(each, Ack))]
+                    [acked, *(each.lanes[Lane.EVENTS] for each in _until(self.agent.answers) if isinstance(each, Ack))]
                 )
 
     def _turn(self, tag: str, level: int) -> None:

@@ -12,14 +12,20 @@ import pytest
 from aggregator.alarms.commands import Action
 from aggregator.alarms.states import Event, Letter, Reason
 from aggregator.commands.refusal import RefusalCode, RefusedError, UnavailableError
+from aggregator.history.service import RunKind
 from aggregator.journal.log import JournalKind
+from aggregator.live.service import Doubt
 from aggregator.pages import texts as module
 from aggregator.pages.alarm_rows import Shown
+from aggregator.pages.point_rows import Part
 from aggregator.pages.sentences import Subject
 from aggregator.pages.texts import Language, catalogue, chosen, script_json, texts
+from aggregator.pages.trend import RANGES_S
 from aggregator.people.rights import Right, Role
 from contract.events import EventType
+from contract.ids import Lane
 from contract.points import ConditionClass, ConditionKind
+from contract.quality import Quality
 from contract.units import UNITS
 
 PAGES = Path(module.__file__).parent
@@ -36,10 +42,17 @@ FAMILIES: dict[str, list[str]] = {
     "shown": list(Shown),
     "subject": list(Subject),
     "refused_for": list(RefusalCode),
+    "doubt": list(Doubt),
+    "quality": [each.name.lower() for each in Quality],
+    "part": list(Part),
+    "lane": list(Lane),
+    "hazard": ["1", "2", "3", "4"],
+    "range": list(RANGES_S),
+    "run": [RunKind.GOOD, RunKind.UNCERTAIN],
     "condition": [f"{kind}_{level}" for kind in ConditionKind for level in ((1,) if kind == "fault" else (1, 2))],
 }
 """Sets of codes that must have a word each."""
-WORDS = {"unit", "what", "gas", "quality", *FAMILIES}
+WORDS = {"unit", "what", "gas", "gap", "feature", *FAMILIES}
 """Sections whose keys are codes of data."""
 KEY = re.compile(r"[a-z_]+\.[a-zA-Z0-9_]+\Z")
 EVERY_KEY = sorted(catalogue())
