@@ -23,7 +23,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 NOT_SHIPPED = {"benchmarks", "tests", "tools", "docs", "configs", "build", "dist"}
 EXTRAS_OF = {
     "contract": (),
-    "drivers": ("edge",),
+    "drivers": ("edge", "edge-opcua"),
     "edge_agent": ("edge", "edge-jit"),
     "aggregator": ("aggregator",),
     "hil_tests": ("rig",),

@@ -112,7 +112,7 @@ def test_a_gateway_gets_no_web_framework_no_compiler_and_no_test_tools(edge: Env
 
 
 def test_the_aggregator_gets_no_numba_and_no_device_protocol(aggregator: Environment) -> None:
-    assert aggregator.distributions() & (JIT | DEVELOPERS | {"pymodbus"}) == set()
+    assert aggregator.distributions() & (JIT | DEVELOPERS | {"pymodbus", "asyncua"}) == set()
     assert {"parksentry", "fastapi", "sqlalchemy", "pyzmq"} <= aggregator.distributions()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from contract.clock import Clock
+from contract.errors import ConfigError, Fault
 from contract.points import PointRole, PointSpec
 from drivers.base import Driver, PointFault
 from drivers.opcua.address import examine
@@ -36,7 +37,13 @@ class OpcUa:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
 
     def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
-        from drivers.opcua.driver import OpcUaDriver  # brings asyncua, which an agent without OPC UA can spare
-
+        """Raises ConfigError, too, where the gateway was installed without the part for OPC UA."""
+        try:
+            from drivers.opcua.driver import OpcUaDriver  # brings asyncua, which an agent without OPC UA can spare
+        except ModuleNotFoundError as error:
+            message = f"the driver opcua needs {error.name}, which is not installed"
+            raise ConfigError(
+                [Fault("agent.toml", None, "driver", message, "Install parksentry[edge-opcua]")]
+            ) from error
         assert isinstance(settings, OpcUaSettings)
         return OpcUaDriver(settings, points, clock, rng)

@@ -113,9 +113,9 @@ class Memory:
     def _changed(self, changes: Iterable[tuple[int, Reading]], time_ns: int, mono_ns: int) -> list[SampleBatch]:
         by_place: dict[int, list[Reading]] = {}
         for place, reading in changes:
-            queued = by_place.setdefault(place, [])
+            queued = by_place.get(place)
             if reading != (queued[-1] if queued else self._last[place]):  # a new item reports what was read already
-                queued.append(reading)
+                by_place.setdefault(place, []).append(reading)
         rows: list[_Row] = []
         for place, queued in by_place.items():
             for reading, at_ns in zip(queued, self._mono_of(place, queued, time_ns, mono_ns), strict=True):

@@ -82,16 +82,19 @@ class Published:
 
 @dataclass(slots=True)
 class _Live:
-    """A subscription as the server made it. ``items`` are monitored, ``absent`` wait to be tried again."""
+    """A subscription as the server made it."""
 
     asked: Subscription
     id: int
     deadline_ns: int
     overdue_mono_ns: int
     sequence: int = 1
-    monitored: set[int] = field(default_factory=set)
     absent: dict[int, int] = field(default_factory=dict)
-    """Status by point, for those that the server does not monitor."""
+    """Status by point, for those that the server does not monitor; their turns repeat a bad status."""
+
+    @property
+    def places(self) -> list[int]:
+        return [item.point + 1 for item in self.asked.items]
 
 
 class _Session(UaSession):
@@ -128,7 +131,7 @@ class OpcUaSession:
         self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
         self._renewal: asyncio.Task[None] | None = None
         self._retry_mono_ns = 0
-        self._usable = False
+        self._known = False  # True: the server has a session of ours, to be closed even if its subscriptions are dead
 
     async def open(self, plan: Sequence[Subscription]) -> Opened:
         """Connect, read, subscribe. Raises DeviceError; each request takes ``timeout_s`` at most."""
@@ -163,27 +166,25 @@ class OpcUaSession:
             raise self._lost(error) from error
 
     async def close(self) -> None:
-        """Take leave where the session is still sound, drop the connection in any case. Takes ``timeout_s`` at most."""
+        """Take leave if the connection still stands, then drop it in any case. Takes ``timeout_s`` at most."""
         tasks = [*self._asked, *([self._renewal] if self._renewal else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        protocol = self._client.uaclient.protocol
         try:
-            if self._usable:
+            if self._known and protocol is not None and not protocol.is_closed:
                 async with asyncio.timeout(self._settings.timeout_s):
                     await self._client.close_session()
                     await self._client.close_secure_channel()
         except Exception:  # the connection goes either way
             logging.getLogger(__name__).debug("no farewell to %s", self._device, exc_info=True)
         finally:
-            self._usable = False
-            protocol = self._client.uaclient.protocol
             if protocol is not None and protocol.transport is not None:
                 protocol.transport.abort()
             await asyncio.sleep(0)  # lets the transport close its socket
 
     def _lost(self, error: Exception) -> DeviceError:
-        self._usable = False
         return error if isinstance(error, DeviceError) else DeviceError(self._device, _in_words(error, self._settings))
 
     async def _connect(self) -> None:
@@ -193,7 +194,7 @@ class OpcUaSession:
         await client.send_hello()
         await client.open_secure_channel()
         await client.create_session()
-        self._usable = True  # from here on there is something to take leave of
+        self._known = True
         try:
             await client.activate_session(self._settings.username, client._password)  # noqa: SLF001 - it has no getter
         except AttributeError as error:
@@ -282,9 +283,7 @@ class OpcUaSession:
             results = await self._client.uaclient.create_monitored_items(parameters)
             for (item, _), result in zip(part, results, strict=True):
                 live.absent.pop(item.point, None)
-                if result.StatusCode.is_good():
-                    live.monitored.add(item.point)
-                else:
+                if not result.StatusCode.is_good():
                     live.absent[item.point] = result.StatusCode.value
 
     def _must_retry(self) -> bool:
@@ -335,7 +334,7 @@ class OpcUaSession:
         self._check_sequence(live, message)
         changes = [change for data in message.NotificationData or () for change in self._changes(data)]
         more = response.Parameters.MoreNotifications  # then the rest of the news is still to come: nothing is confirmed
-        return Published(changes, () if more else (point + 1 for point in live.monitored), time_ns, mono_ns)
+        return Published(changes, () if more else live.places, time_ns, mono_ns)
 
     def _check_sequence(self, live: _Live, message: ua.NotificationMessage) -> None:
         """Numbers follow each other; a keep-alive has that of the news to come (OPC 10000-4, clause 5.14.1.1)."""
