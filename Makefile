@@ -64,6 +64,10 @@ kills: $(READY) ## SIGKILL real processes and count what is lost, events and ala
 	KILLS_COUNT=$(COUNT) KILLS_SEED=$(SEED) ALARM_KILLS_COUNT=$(COUNT) ALARM_KILLS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_kills.py tests/scenarios/test_alarm_kills.py
 
+.PHONY: curves
+curves: $(READY) ## draw what the simulated plant does into docs/pictures
+	$(BIN)/hil-rig curves docs/pictures
+
 .PHONY: system
 system: ## system packages that tests need: installed as root on Debian, else listed
 	tools/system_packages.sh

@@ -98,6 +98,11 @@ duplicated and out_of_order compare ledgers that both ends sync beside each comm
 Exit status 1 unless a gas condition came within 15 s of the leak and these three are 0.
 """
 
+_CURVES: Final = """\
+Draw the simulated plant as SVG: a chlorine leak (what is in the air, what the detectors show), the reactor's runaway, a day
+and a night. The same code draws the same files; docs/pictures/ holds them (`make curves`).
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
@@ -132,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seconds", type=_demo_seconds, help="end after that long (at least 20); default: at Ctrl-C")
     demo.add_argument("--report", type=Path, default=Path("demo-report.json"), metavar="FILE",
                       help="where the report goes (default: %(default)s)")  # fmt: skip
+    curves = _action(actions, "curves", _curves, "draw what the simulated plant does", _CURVES)
+    curves.add_argument("folder", type=Path, metavar="DIR", help="where the SVG files go; made if need be")
     for each in (serve, run, demo):
         each.add_argument("--dir", type=Path, help="keep folders, logs and ledgers there (default: removed at the end)")
     return parser
@@ -238,6 +245,14 @@ def _demo(args: argparse.Namespace) -> int:
     _say("\n".join(report_lines(report)))
     _say(f"{'PASS' if passed(run) else 'FAIL'}; report written to {args.report}")
     return 0 if passed(run) else EXIT_FAILED
+
+
+def _curves(args: argparse.Namespace) -> int:
+    from hil_tests.rig.plant_curves import draw_curves
+
+    for path in draw_curves(args.folder):
+        _say(str(path))
+    return 0
 
 
 def _fresh(folder: Path) -> Path:

@@ -73,7 +73,7 @@ class ChlorineStore:
         Source("cl2-tank-a", CHLORINE_GAS, (120.0, 110.0), "gland of tank A's shut-off valve"),
         Source("cl2-tank-b", CHLORINE_GAS, (129.0, 113.1), "gland of tank B's shut-off valve"),
         Source("cl2-tank-c", CHLORINE_GAS, (138.9, 120.4), "gland of tank C's shut-off valve"),
-        Source("cl2-evaporator", CHLORINE_GAS, (152.6, 125.2), "flange of evaporator 1"),
+        Source("cl2-evaporator", CHLORINE_GAS, (152.1, 121.6), "flange of evaporator 1"),
         Source("cl2-unloading", CHLORINE_GAS, (101.1, 122.1), "swivel of the unloading arm"),
     )
     detection: ClassVar[Detection] = Detection(

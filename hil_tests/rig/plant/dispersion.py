@@ -7,9 +7,10 @@ ground; its widths grow with the way that it has gone:
     sd across and along the wind = sqrt(sd0**2 + (a x**b)**2),  height = sqrt(sd0**2 + (c x**d)**2)
 
 For heavy gases (chlorine, LPG) b + d = 1.3: such clouds stay low, and the concentration on the axis of a steady plume
-falls as x**-1.3. Ammonia, which is lighter than air when warm, rises and thins out faster, b + d = 1.7. The widths at
-100 m are near those of Briggs (1973) for neutral weather over built-up land (14 m). Rise, chemistry, buildings and
-deposition are left out; what matters here is delay, order, shape and how strongly it falls off.
+falls as x**-1.3. Ammonia, which is lighter than air when warm, rises and thins out faster, b + d = 1.7. The width across
+at 100 m, 14 m, is near that of Briggs (1973) for neutral weather over built-up land, 16 m; the height is chosen for
+the fall-off. Rise, chemistry, buildings and deposition are left out; what matters here is delay, order, shape and how
+strongly it falls off.
 
 Source: D. B. Turner, Workbook of Atmospheric Dispersion Estimates, 1994, chapters 2 and 3 (Gaussian plume and puff).
 """

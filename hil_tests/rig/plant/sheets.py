@@ -16,7 +16,7 @@ Words = tuple[str, str]
 """Chinese, English."""
 
 CHLORINE_MG_M3_MAX: Final = 10.0
-AMMONIA_MG_M3_MAX: Final = 150.0
+AMMONIA_MG_M3_MAX: Final = 60.0
 
 
 def chlorine_detector(tag: str, org: str, words: Words, at_m: Place, t90_s: float) -> Instrument:

@@ -65,14 +65,12 @@ def test_a_copy_that_is_called_otherwise_and_keeps_less_shows_the_same(
         at_once.apply(command, at_ns)
     at_once.advance(END_NS)
     # The other copy is told each command only just before its moment.
-    for moment_ns, _, command in sorted(
-        [(at_ns - 1, index, command) for index, (at_ns, command) in enumerate(timed)]
-        + [(at_ns, len(timed) + index, None) for index, at_ns in enumerate(calls)],
-        key=lambda each: each[:2],
-    ):
+    told: list[tuple[int, PlantCommand | None]] = [(at_ns - 1, command) for at_ns, command in timed]
+    asked: list[tuple[int, PlantCommand | None]] = [(at_ns, None) for at_ns in calls]
+    for moment_ns, wish in sorted(told + asked, key=lambda each: each[0]):
         asked_often.advance(moment_ns)
-        if command is not None:
-            asked_often.apply(command, moment_ns + 1)
+        if wish is not None:
+            asked_often.apply(wish, moment_ns + 1)
         shown(asked_often)
     asked_often.advance(END_NS)
     assert shown(asked_often) == {tag: pair for tag, pair in shown(at_once).items() if tag in only}
