@@ -40,7 +40,7 @@ def make_web():
 
 
 @pytest.fixture
-def web(park, make_web) -> Web:
+def web(park, make_web):
     return make_web(park.folder, park.clock)
 
 

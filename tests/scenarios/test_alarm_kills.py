@@ -79,7 +79,12 @@ def outcome(open_module_field):
     client = CommandClient(folder)
     people = PeopleService(folder, WallClock(), client)
     alarms = AlarmService(folder, people)
-    user: dict[str, Json] = {"name": "wang", "role": "operator", "scope": "", "password_hash": hash_new("wang", PASSWORD)}
+    user: dict[str, Json] = {
+        "name": "wang",
+        "role": "operator",
+        "scope": "",
+        "password_hash": hash_new("wang", PASSWORD),
+    }
     client.send(Command("user_add", user))
     wang = Caller(people.sign_in("wang", PASSWORD, "test"), "test")
     handled = Handled()

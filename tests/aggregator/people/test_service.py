@@ -86,9 +86,12 @@ def test_an_unknown_name_costs_the_same_work(enter, services, park, monkeypatch)
     checked: list[str | None] = []
     real = passwords._HASHER.verify
     counting = argon2.PasswordHasher()
-    monkeypatch.setattr(
-        counting.__class__, "verify", lambda _self, stored, given: checked.append(stored) or real(stored, given)
-    )
+
+    def verify(_self, stored, given):
+        checked.append(stored)
+        return real(stored, given)
+
+    monkeypatch.setattr(counting.__class__, "verify", verify)
     for name in ("li", "nobody"):
         refused(lambda name=name: park.serve(lambda: services.people.sign_in(name, "wrong password", "c")))
     assert [argon2.extract_parameters(str(stored)) for stored in checked] == [
@@ -154,11 +157,11 @@ def test_what_is_typed_as_a_name_that_is_nobodys_is_not_on_record(services, park
     assert b"my secret password" not in data
 
 
-def test_while_ingest_is_away_a_refusal_is_a_refusal_all_the_same(folder, clock):
+def test_while_ingest_is_away_a_refusal_is_a_refusal_all_the_same(folder, clock, monkeypatch):
     from aggregator.people.service import PeopleService
 
     with closing(CommandClient(folder)) as client, capture_logs() as logs:
-        client.send = lambda command: CommandClient.send(client, command, 0.05)  # type: ignore[method-assign]
+        monkeypatch.setattr(client, "send", lambda command: CommandClient.send(client, command, 0.05))
         error = refused(lambda: PeopleService(folder, clock, client).sign_in("li", "wrong password", "c"))
     assert error.code is RefusalCode.WRONG_PASSWORD
     assert [line["event"] for line in logs] == ["sign_in_refusal_not_on_record"]
