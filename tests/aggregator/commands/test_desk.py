@@ -115,7 +115,12 @@ def test_what_is_no_command_is_told_apart(data):
 
 @pytest.mark.parametrize(
     "command",
-    [Command("Fly!"), Command("note", session="short"), Command("note", station="s" * 200), Command("note", cast("Any", []))],
+    [
+        Command("Fly!"),
+        Command("note", session="short"),
+        Command("note", station="s" * 200),
+        Command("note", cast("Any", [])),
+    ],
 )
 def test_fields_out_of_bounds_are_refused(command):
     with pytest.raises(FrameError):
