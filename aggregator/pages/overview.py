@@ -10,10 +10,12 @@ from urllib.parse import quote
 from nicegui import ui
 
 from aggregator.alarms.service import AlarmView
-from aggregator.pages import symbols
+from aggregator.pages import park_map, symbols
 from aggregator.pages.alarm_rows import LETTERS, Shown, condition, row_id, state
 from aggregator.pages.moments import time_of_day
+from aggregator.pages.park_map import Scene
 from aggregator.pages.shell import Shell, heading
+from aggregator.pages.texts import Texts
 from aggregator.pages.view import View
 
 ROWS_MAX: Final = 12
@@ -26,12 +28,44 @@ def add(shell: Shell) -> None:
     @shell.page("/", "overview.title")
     async def overview(view: View) -> None:
         heading(view.text("overview.title"))
-        standing = ui.html(standing_list(view), sanitize=False).classes("cr-panel").style("width: 100%")
+        with ui.element("div").classes("cr-split cr-overview"):
+            plan = ui.html("", sanitize=False).classes("cr-panel cr-map-panel")
+            standing = ui.html(standing_list(view), sanitize=False).classes("cr-panel cr-side")
+
+        async def draw() -> None:
+            drawn = drawing(view.text, await look(view))
+            if drawn != plan.content:  # what did not change is not sent, and keeps the keyboard's place
+                plan.set_content(drawn)
 
         async def refresh() -> None:
             standing.set_content(standing_list(view))
+            await draw()
 
+        await draw()
         view.on_news(refresh)
+        view.every_second(draw)
+
+
+async def look(view: View) -> Scene:
+    plan = await view.ask(view.services.plant.view)
+    points = await view.ask(view.services.points.points)
+    return Scene(plan, {(each.organisation, each.tag): each for each in points}, view.standing)
+
+
+def drawing(text: Texts, scene: Scene) -> str:
+    """The map with its legend, or how to get one; as markup."""
+    plan = scene.plan
+    note = "" if plan.is_current else f'<p class="cr-why">{escape(text("map.not_current"))}</p>'
+    if plan.park is None:
+        return f"{note}<p>{escape(text('map.none'))}</p><pre>aggregator register set register.toml --dir DIR</pre>"
+    legend = "".join(
+        f'<span><i class="m-strip m-grade-{level}"></i>{escape(text.word("hazard", str(level)))}</span>'
+        for level in range(1, 5)
+    )
+    return (
+        f"<h2>{escape(text.name(plan.park.name.model_dump()))}</h2>{note}{park_map.draw(text, scene)}"
+        f'<div class="cr-legend">{escape(text("map.legend"))}{legend}</div>'
+    )
 
 
 def standing_list(view: View) -> str:

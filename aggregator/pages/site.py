@@ -14,7 +14,7 @@ from nicegui import app as library
 from nicegui import background_tasks, core, ui
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregator.pages import alarms, journal, login, overview
+from aggregator.pages import agents, alarms, journal, login, overview, points, trend
 from aggregator.pages.feed import Feed
 from aggregator.pages.shell import Shell
 from aggregator.services import Services
@@ -39,7 +39,7 @@ def add_pages(app: fastapi.FastAPI, services: Services, feed: Feed) -> None:
     app.include_router(login.router())
     app.add_middleware(_PageHeaders)
     shell = Shell(services, feed)
-    for module in (overview, alarms, journal):
+    for module in (overview, alarms, points, trend, agents, journal):
         module.add(shell)
     core.sio.eio.cors_allowed_origins = None  # a page of another origin may not open a link to ours
     ui.run_with(app, title="parksentry", favicon="🛡", tailwind=False, reconnect_timeout=10, show_welcome_message=False)
