@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hil_tests.rig.commands import USAGES, CommandError
+from hil_tests.rig.commands import PLANT, USAGES, CommandError
 
 if TYPE_CHECKING:
     from hil_tests.rig.rig import Rig
@@ -39,10 +39,18 @@ examples:
 """
 
 _SERVE: Final = """\
-Start every device of a site as a Modbus TCP server, print where each listens, and obey what is typed.
+Start every device of a site as a Modbus TCP or OPC UA server, print where each listens, and obey what is typed.
 A line is the device's name and a command:
 
   {commands}
+
+or `plant` and what happens to the simulated plant behind all of them, about a second later:
+
+  leak SOURCE RATE_KG_S          stop_leak [SOURCE]
+  cooling_fails UNIT             cooling_back UNIT
+  wind SPEED_M_S FROM_DEG        wind_free
+  freeze TAG                     unfreeze TAG
+  open_circuit TAG               close_circuit TAG
 
 and `help`, `ports`, `quit`. Each answer gives the moment on the monotonic clock at which the command took effect; the
 same moment stands in the device's ledger, with every value that it served.
@@ -56,6 +64,9 @@ examples:
   chlorine-plc release AT-103        back to its signal
   chlorine-plc stop_answering        connections stay, requests are left unanswered
   chlorine-plc exception 12 2        requests over address 12 get exception 02
+  cooler status TT-401 BadOutOfService           a node of an OPC UA device
+  plant leak cl2-tank-a 0.0002       chlorine escapes, 0.2 g/s; the wind brings it to the detectors
+  plant stop_leak
 """
 
 _RUN: Final = """\
@@ -68,7 +79,7 @@ Run scenarios on the real programs: devices, agents and an aggregator of their o
   [[at]]                        t_s counts from the moment at which all runs
   t_s = 3
   name = "leak"
-  device = "chlorine-plc"       or program = "aggregator" | an agent's name, command = "kill" | "stop" | "start"
+  device = "chlorine-plc"       or "plant", or program = "aggregator" | an agent's name, command = "kill" | "stop" | "start"
   command = "step AT-103 2.5"
 
   [[expect]]                    at least one event (or exactly `times`) that fits every key given
@@ -282,7 +293,11 @@ def _obey(rig: Rig, words: list[str]) -> list[str]:
         case []:
             return []
         case ["help"]:
-            return [f"DEVICE {usage}" for usage in USAGES] + ["ports", "quit"]
+            from hil_tests.rig.plant import PLANT_USAGES
+
+            devices = [f"DEVICE {usage}" for usage in USAGES]
+            plant = [f"{PLANT} {usage}" for usage in PLANT_USAGES if rig.site.plant is not None]
+            return [*devices, *plant, "ports", "quit"]
         case ["ports"]:
             return _where(rig)
     return [_told(rig, *words)]
@@ -291,20 +306,21 @@ def _obey(rig: Rig, words: list[str]) -> list[str]:
 def _told(rig: Rig, device: str, verb: str = "", *args: str) -> str:
     from hil_tests.rig.rig import RigError
 
-    if device not in rig.ports:
+    is_plant = device == PLANT and rig.site.plant is not None
+    if device not in rig.ports and not is_plant:
         return f"no device {device!r}; there are: {', '.join(rig.ports)}"
     if not verb:
         return f"what shall {device} do? `help` lists the commands"
     try:
-        return f"ok at {rig.command(device, verb, *args)}"
+        return f"ok at {rig.plant(verb, *args) if is_plant else rig.command(device, verb, *args)}"
     except (CommandError, RigError) as error:
         return str(error)
 
 
 def _where(rig: Rig) -> list[str]:
     return [
-        f"{device.name:<20} {device.host}:{rig.ports[device.name]} unit {device.unit}, "
-        f"{len(device.registers)} registers, ledger {rig.ledger_path(device.name)}"
+        f"{device.name:<20} {device.kind:<6} {device.host}:{rig.ports[device.name]} {device.shown()}, "
+        f"ledger {rig.ledger_path(device.name)}"
         for device in rig.site.devices
     ]
 
