@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import struct
 import time
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ class Stranger:
         self.open = 0
         self.open_max = 0
         self.endpoint = ""
+        self._tasks: set[Any] = set()
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -33,8 +36,10 @@ class Stranger:
     async def __aexit__(self, *_):
         self._server.close()
         await self._server.wait_closed()
+        await asyncio.gather(*self._tasks)
 
     async def _serve(self, reader, writer):
+        self._tasks.add(asyncio.current_task())
         self.connections += 1
         self.open += 1
         self.open_max = max(self.open_max, self.open)
@@ -42,7 +47,9 @@ class Stranger:
             while await reader.read(4096) and self.answer != b"":
                 writer.write(self.answer or b"")
         self.open -= 1
-        writer.close()
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 HEADER = struct.Struct("<4sI")
@@ -64,7 +71,7 @@ ACKNOWLEDGE = HEADER.pack(b"ACKF", 28) + struct.pack("<5I", 0, 65535, 65535, 0, 
     ],
     ids=["silent", "hangs up", "http", "zeros", "acknowledges only", "error", "endless", "empty channel", "unasked"],
 )
-def test_a_stranger_is_no_server(answer, new_driver, new_point):
+def test_a_stranger_is_no_server(answer, new_driver, new_point, caplog):
     async def scenario():
         async with Stranger(answer) as stranger:
             driver = new_driver(stranger, new_point(2, "a"), timeout_s=0.1, reconnect_max_s=0.2)
@@ -83,5 +90,25 @@ def test_a_stranger_is_no_server(answer, new_driver, new_point):
             assert health.failures >= 2
             assert stranger.open_max == 1  # never a second connection beside the first
             assert stranger.connections <= 12
+
+    asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_rows_keep_their_period_while_attempts_are_rare(new_driver, new_point):
+    async def scenario():
+        async with Stranger(b"") as stranger:
+            endpoint = stranger.endpoint
+        driver = new_driver(stranger, new_point(2, "a", poll_s=0.3), endpoint=endpoint, reconnect_max_s=60)
+        points = []
+        batches = driver.run()
+        async for batch in batches:
+            assert set(batch.quality.tolist()) == {COMM}
+            points += batch.point.tolist()
+            if points.count(1) == 12:
+                break
+        await batches.aclose()
+        assert 3 <= points.count(2) <= 9
+        assert driver.health().failures <= 5
 
     asyncio.run(scenario())
