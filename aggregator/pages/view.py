@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
@@ -61,6 +60,7 @@ class View:
         self._every_second: list[Refresh] = []
         self._show_bar: Callable[[Bar], None] = lambda bar: None
         self._fault = ""
+        self._sounding: dict[str, str] = {}
 
     # -- for builders --------------------------------------------------------------------------------------------------
 
@@ -173,9 +173,17 @@ class View:
             "wall_ms": pulse.wall_ns // NS_PER_MS,
             "ingest_alive": pulse.ingest_is_alive,
             "ingest_age_s": pulse.ingest_age_s,
-            "sounding": [asdict(each) for each in bar.sounding],
+            "sounding": self._new_sounds(bar),
         }
         self.run(f"controlRoom.state({json.dumps(said)})")
+
+    def _new_sounds(self, bar: Bar) -> dict[str, Any]:
+        """What began and what ceased to sound since this page was last told: in a flood all of it would be too much."""
+        sounding = {each.id: each.tone for each in bar.sounding}
+        begun = {id_: tone for id_, tone in sounding.items() if id_ not in self._sounding}
+        ceased = [id_ for id_ in self._sounding if id_ not in sounding]
+        self._sounding = sounding
+        return {"begun": begun, "ceased": ceased}
 
 
 def login_address(path: str, reason: str) -> str:

@@ -17,7 +17,7 @@ window.controlRoom = (() => {
   };
   const RANK = Object.keys(TONES);  // the most urgent first: one tone at a time, so that each can be told
   let offset_ms = 0, heard_ms = performance.now(), last = null, texts = {}, context = null, next_ms = 0;
-  let sounding = [], silenced = new Set(JSON.parse(localStorage.getItem(SILENCED) || "[]"));
+  let sounding = new Map(), silenced = new Set(JSON.parse(localStorage.getItem(SILENCED) || "[]"));
 
   const by = (id) => document.getElementById(id);
   const put = (id, text) => { const e = by(id); if (e && e.textContent !== text) e.textContent = text; };
@@ -46,7 +46,7 @@ window.controlRoom = (() => {
 
   // --- sound ----------------------------------------------------------------------------------------------------------
   const armed = () => context !== null && context.state === "running";
-  const audible = () => sounding.filter((each) => !silenced.has(each.id));
+  const audible = () => [...sounding].filter(([id]) => !silenced.has(id)).map(([, tone]) => tone);
 
   async function arm() {
     context ??= new AudioContext();
@@ -75,26 +75,30 @@ window.controlRoom = (() => {
   function play() {
     const now_ms = performance.now(), wanted = audible();
     if (!armed() || wanted.length === 0 || now_ms < next_ms) return;
-    const tone = TONES[wanted.map((each) => each.tone).sort((a, b) => RANK.indexOf(a) - RANK.indexOf(b))[0]];
+    const tone = TONES[RANK.find((name) => wanted.includes(name))];
     beep(tone);
     next_ms = now_ms + tone.every_s * 1000;
   }
 
   // Silence is for what sounds now: what comes later, or again, sounds.
   function silence() {
-    sounding.forEach((each) => silenced.add(each.id));
-    keepSilenced();
+    silenced = new Set(sounding.keys());
+    localStorage.setItem(SILENCED, JSON.stringify([...silenced]));
     showSound();
   }
 
-  function keepSilenced() {
-    const present = new Set(sounding.map((each) => each.id));
-    silenced = new Set([...silenced].filter((id) => present.has(id)));
-    localStorage.setItem(SILENCED, JSON.stringify([...silenced]));
+  // What ceased to sound and begins again is heard again.
+  function changeSounds({ begun, ceased }) {
+    Object.entries(begun).forEach(([id, tone]) => sounding.set(id, tone));
+    ceased.forEach((id) => sounding.delete(id));
+    const kept = [...silenced].filter((id) => sounding.has(id));
+    if (kept.length === silenced.size) return;
+    silenced = new Set(kept);
+    localStorage.setItem(SILENCED, JSON.stringify(kept));
   }
 
   function showSound() {
-    const state = !armed() ? "sound_off" : audible().length ? "sound_on" : sounding.length ? "sound_silenced" : "sound_ready";
+    const state = !armed() ? "sound_off" : audible().length ? "sound_on" : sounding.size ? "sound_silenced" : "sound_ready";
     put("cr-sound-text", texts[state] || "");
     by("cr-sound")?.classList.toggle("wrong", state === "sound_off");
     const arm_ = by("cr-arm"), silence_ = by("cr-silence");
@@ -107,8 +111,7 @@ window.controlRoom = (() => {
     last = said;
     heard_ms = performance.now();
     offset_ms = said.wall_ms - Date.now();
-    sounding = said.sounding;
-    keepSilenced();
+    changeSounds(said.sounding);
     play();
     showLink();
     showSound();
@@ -156,6 +159,6 @@ window.controlRoom = (() => {
   const when = setInterval(() => { if (by("cr-texts") && by("cr-sign-out") && by("cr-veil-text")) { clearInterval(when); start(); } }, 20);
 
   // Test and support: what is sounding, and is it heard?
-  const sound = () => ({ armed: armed(), audible: audible().map((each) => each.tone), silenced: silenced.size });
+  const sound = () => ({ armed: armed(), audible: audible(), silenced: silenced.size });
   return { state, silence, sound, typing, beijing };
 })();

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aggregator.commands.channel import CommandClient
 from aggregator.commands.messages import Command
@@ -34,6 +34,8 @@ from contract.wire.frames import Ack
 
 PASSWORD = "correct horse battery"
 DEADLINE_S = 30.0
+EXPECT_S = 15.0
+"""The cores are shared with whatever else runs; how quick it is, is measured elsewhere."""
 BATCH = 500
 ROLES = {"zhang": "operator", "li": "engineer", "wang": "viewer"}
 
@@ -136,6 +138,7 @@ def control_room(tmp_path_factory: pytest.TempPathFactory, mini_agent: Any) -> I
 @pytest.fixture(scope="session")
 def chromium(require_system: Callable[[str], str]) -> Iterator[Browser]:
     path = require_system("chromium")
+    expect.set_options(timeout=EXPECT_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
