@@ -100,7 +100,7 @@ def _source(text: Texts, source: Source, scene: Scene, unit: float) -> str:
     label = (
         f'<text class="m-source" x="{x + badge_width + 8 * unit:g}" y="{y - 11 * unit:g}" font-size="{15 * unit:g}">'
     )
-    symbol = "" if alarm is None else _symbol(alarm, x + width - 13 * unit, y - 29 * unit, 26 * unit)
+    symbol = "" if alarm is None else _symbol(alarm, x + width - 15 * unit, y - 2 * unit, 30 * unit)
     said = text("map.source", name=name, substance=substance, level=text.word("hazard", str(source.level)))
     return (
         f'<a href="/points?source={escape(source.org)}" aria-label="{escape(said)}"><g class="m-hazard">'
@@ -135,10 +135,8 @@ def _veil(text: Texts, source: Source, mine: Sequence[PointView], unit: float) -
     x, y, width, height = source.at
     ages = [point.age_s for point in mine if point.age_s is not None]
     said = text("map.no_data", age=duration(min(ages))) if ages else text("map.never")
-    return (
-        f'<rect class="m-veil" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"/>'
-        f"{_label('? ' + said, x + width / 2, y + height / 2, 15 * unit, 'm-veil-text')}"
-    )
+    veil = _shape(source.shape, source.at).replace("<", '<g class="m-veil"><', 1) + "</g>"
+    return veil + _label("? " + said, x + width / 2, y + height + 14 * unit, 15 * unit, "m-veil-text")
 
 
 def _shown(standing: Sequence[AlarmView]) -> list[AlarmView]:

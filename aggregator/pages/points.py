@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from nicegui import background_tasks, ui
@@ -15,6 +15,9 @@ from aggregator.pages.alarm_rows import Row
 from aggregator.pages.point_rows import Part, PointFilter, PointListing
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
+
+ROWS_FIRST: Final = 100
+"""Sent with the page itself, more than a screen holds; the rest follows within a second, when the page already stands."""
 
 
 def add(shell: Shell) -> None:
@@ -37,7 +40,7 @@ class PointPage:
         ui.add_head_html('<script src="/static/point_list.js"></script>')
         heading(self._view.text("points.title"))
         self._build_filters(points)
-        first = self._listing.update(points, self._view.standing).add
+        first = self._listing.update(points[:ROWS_FIRST], self._view.standing).add
         ui.aggrid(self._options(first), theme="balham", auto_size_columns=False).classes("cr-grid cr-tall")
         self._view.every_second(self._refresh)
 
@@ -70,9 +73,9 @@ class PointPage:
             {"field": "description", "headerName": text("points.description"), "flex": 2, "minWidth": 160},
             {"field": "value", "headerName": text("points.value"), "width": 100, **right},
             {"field": "unit", "headerName": text("points.unit"), "width": 80},
-            {"field": "bar", "headerName": text("points.range"), ":cellRenderer": "p => pointList.markup(p, 'bar')", "width": 150},
+            {"field": "bar", "headerName": text("points.range"), ":cellRenderer": "p => pointList.markup(p, 'bar')", "width": 180},
             {"field": "state", "headerName": text("points.doubt"), "width": 190},
-            {"field": "age", "headerName": text("points.age"), "width": 110, **right},
+            {"field": "age", "headerName": text("points.age"), "width": 140, **right},
             {"field": "org", "headerName": text("column.org"), "flex": 1, "minWidth": 150},
             {"field": "order", "hide": True, "sort": "asc"},
         ]  # fmt: skip

@@ -5,6 +5,7 @@ The chart thinks in UTC; it is given Beijing time as if that were UTC, so that e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,7 +45,7 @@ def options(text: Texts, trend: Trend, tail: Sequence[Seen]) -> dict[str, Any]:
         "aria": {"enabled": True, "label": {"description": _summary(text, trend)}},
         "backgroundColor": "transparent",
         "textStyle": {"color": LINE, "fontSize": 14},
-        "grid": {"left": 64, "right": 90, "top": 24, "bottom": 64},
+        "grid": {"left": 64, "right": 90, "top": 40, "bottom": 64},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "line"}, "transitionDuration": 0},
         "xAxis": {
             "type": "time", "min": _ms(trend.from_ns), "max": _ms(trend.to_ns),
@@ -133,12 +134,17 @@ def _height(trend: Trend, live: Sequence[Seen]) -> dict[str, float]:
     if not numbers:
         return {}
     low, high = min(numbers), max(numbers)
-    room = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
-    return {"min": _rounded(low - room), "max": _rounded(high + room)}
+    span = high - low or abs(high) * 0.2 or 1.0
+    step = 10 ** math.floor(math.log10(span)) / 2
+    bottom, top = math.floor((low - 0.05 * span) / step), math.ceil((high + 0.05 * span) / step)
+    if 0 <= low <= high * 0.2:
+        bottom = 0  # a concentration is never below nothing
+    return {"min": _rounded(bottom * step), "max": _rounded(top * step)}
 
 
 def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+    """Without the last digits that multiplying left behind."""
+    return float(f"{value:.12g}")
 
 
 def _summary(text: Texts, trend: Trend) -> str:
