@@ -62,6 +62,21 @@ def test_no_status_gets_better(status):
     assert quality_of(status) & SEVERITY_MASK >= severity
 
 
+def fitting(type_):
+    """Variants that a point of this type takes, if their status lets them."""
+    numbers = st.floats(allow_nan=False, allow_infinity=False) if not type_.is_integer else st.integers(0, 1)
+    return st.tuples(st.just(type_), st.sampled_from(sorted(ACCEPTED[type_])), numbers)
+
+
+@given(status=st.integers(0, 2**32 - 1), variant=st.sampled_from(PointType).flatmap(fitting))
+def test_a_number_that_fits_is_as_good_as_its_status(status, variant):
+    type_, built_in, value = variant
+    number = judge(Reading(status, built_in, value, None), type_)
+    assert number.quality is quality_of(status)
+    assert math.isnan(number.value) == is_bad(number.quality)
+    assert number.raw == (value if type_.is_integer and not is_bad(number.quality) else 0)
+
+
 @given(
     status=st.integers(0, 2**32 - 1),
     built_in=st.none() | st.integers(0, 30),
