@@ -54,8 +54,8 @@ def shown(plant: Plant) -> dict[str, tuple[str, str]]:
 @given(
     seed=st.integers(0, 1 << 31),
     timed=TIMED,
-    calls=st.lists(st.integers(0, END_NS), max_size=30),
-    only=st.sets(TAGS, max_size=12),
+    calls=st.lists(st.integers(0, END_NS), min_size=5, max_size=30),
+    only=st.sets(TAGS, max_size=12).map(lambda tags: tags | {"AT-102", "FT-101", "TT-304", "WS-101"}),
 )
 def test_a_copy_that_is_called_otherwise_and_keeps_less_shows_the_same(
     seed: int, timed: list[tuple[int, PlantCommand]], calls: list[int], only: set[str]
@@ -74,6 +74,23 @@ def test_a_copy_that_is_called_otherwise_and_keeps_less_shows_the_same(
         shown(asked_often)
     asked_often.advance(END_NS)
     assert shown(asked_often) == {tag: pair for tag, pair in shown(at_once).items() if tag in only}
+
+
+def test_one_leap_is_as_good_as_steps_of_any_length() -> None:
+    """Among the commands some that fall between two seconds: what is frozen then must be that moment's number."""
+    leap, steps = Plant(7), Plant(7)
+    for plant in (leap, steps):
+        plant.apply(SetWind(6.0, 245.0), 1)
+        plant.apply(Leak("cl2-tank-a", 0.0002), 3 * NS_PER_S + 1)
+        plant.apply(Freeze("AT-102"), 7 * NS_PER_S + 3 * STEP_NS)
+        plant.apply(Freeze("WS-101"), 7 * NS_PER_S + 3 * STEP_NS)
+        plant.apply(CoolingFails("reactor"), 8 * NS_PER_S + STEP_NS)
+        plant.apply(StopLeak(), 15 * NS_PER_S + 7 * STEP_NS)
+    leap.advance(END_NS)
+    for t_ns in (*range(0, END_NS, 370_000_000), END_NS):
+        steps.advance(t_ns)
+        shown(steps)
+    assert shown(steps) == shown(leap)
 
 
 def test_another_seed_is_another_plant() -> None:
