@@ -22,6 +22,7 @@ from hil_tests.rig.site import ModbusSpec, Site
 
 AGENT_FILE = "agent.toml"
 POINTS_FILE = "points.csv"
+GAS_UNITS = frozenset({"mg/m3", "ppm", "%LEL"})
 SERVER_KEY_FILE = "keys/aggregator.pub"
 
 
@@ -72,13 +73,21 @@ def markers(folder: Path, site: Site) -> list[Marker]:
         for each in device.registers
         if isinstance(each.signal, Counter) and each.signal.modulo == 2
     }
-    with (folder / POINTS_FILE).open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
     return [
         Marker(agent, row["tag"], place[0], waves[place], place[1], place[2])
-        for row in rows
+        for row in _rows(folder)
         if row["register"] and (place := (row["device"], Table(row["register"]), int(row["address"]))) in waves
     ]
+
+
+def gas_setpoints(folder: Path) -> dict[str, float]:
+    """Level 1 of each gas detector, in its unit, by tag."""
+    return {row["tag"]: float(row["h"]) for row in _rows(folder) if row["unit"] in GAS_UNITS and row["h"]}
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / POINTS_FILE).open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def toml_text(settings: Mapping[str, Any]) -> str:

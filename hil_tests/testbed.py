@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from contract.errors import ConfigError, Fault
 from contract.ids import Lane
 from hil_tests.agent_folder import agent_name, copy_for_run
 from hil_tests.compare import Committed, Comparison, compare, parse_ledger
+from hil_tests.control_room import ControlRoom
 from hil_tests.journal_lines import JournalEvent, parse_journal_line
 from hil_tests.processes import Followed, Program, ProgramError, run_to_end
 from hil_tests.rig.ports import reserve
@@ -29,9 +31,20 @@ from hil_tests.verdicts import SeenEvent
 
 HOST: Final = "127.0.0.1"
 AGGREGATOR: Final = "aggregator"
+REGISTER_FILE: Final = "register.toml"
 START_TIMEOUT_S: Final = 60.0
 CATCH_UP_TIMEOUT_S: Final = 20.0
 PERIOD_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may sign in at this testbed's control room. ``org``: his scope, empty for the whole park."""
+
+    name: str
+    role: str
+    password: str
+    org: str = ""
 
 
 class Testbed:
@@ -41,11 +54,16 @@ class Testbed:
     __test__ = False  # no test class, whatever its name begins with
 
     def __init__(
-        self, site: Site, agent_folders: Sequence[Path], work_dir: Path, *, agent_ledgers: bool = True
-    ) -> None:
+        self, site: Site, agent_folders: Sequence[Path], work_dir: Path, *, agent_ledgers: bool = True,
+        accounts: Sequence[Account] = (), register: Path | None = None,
+    ) -> None:  # fmt: skip
         """Raises ConfigError for folders that cannot be used; starts nothing. Without ``agent_ledgers`` the agents do
-        not pay for the sync of one, and nothing can be said of what was lost."""
+        not pay for the sync of one, and nothing can be said of what was lost. ``accounts`` may sign in; ``register`` is
+        the park's register.toml."""
         self._agent_ledgers = agent_ledgers
+        self.accounts = {each.name: each for each in accounts}
+        self._register = register
+        self.web_url = ""
         self.rig = Rig(site.on_free_ports(), work_dir / "rig")
         self.work_dir = work_dir.resolve()
         self.folders = {agent_name(folder): folder for folder in agent_folders}
@@ -57,6 +75,7 @@ class Testbed:
         self._stack = ExitStack()
         self._reserved: list[socket.socket] = []
         self._journal: Followed | None = None
+        self._web = 0
 
     def __enter__(self) -> Self:
         try:
@@ -83,6 +102,15 @@ class Testbed:
 
     def agent_dir(self, name: str) -> Path:
         return self.work_dir / "agents" / name
+
+    def sign_in(self, name: str) -> ControlRoom:
+        """A control room's client with one of the accounts signed in; waits for the web. The testbed closes it.
+
+        Raises KeyError, ProgramError, ControlRoomError."""
+        _wait(lambda: _accepts(self._web), self.programs[AGGREGATOR], "serves its pages")
+        room = self._stack.enter_context(ControlRoom(self.web_url))
+        room.sign_in(name, self.accounts[name].password)
+        return room
 
     def received(self) -> list[Committed]:
         """What the aggregator has committed so far, in its order."""
@@ -152,9 +180,14 @@ class Testbed:
     def _start(self) -> None:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         self._stack.enter_context(self.rig)
-        listen, web = self._port(), self._port()
-        endpoint = f"tcp://{HOST}:{listen}"
-        run_to_end("aggregator.cli", "init", str(self.aggregator_dir), "--listen", endpoint, "--web", f"{HOST}:{web}")
+        listen, self._web = self._port(), self._port()
+        endpoint, web = f"tcp://{HOST}:{listen}", f"{HOST}:{self._web}"
+        self.web_url = f"http://{web}"
+        run_to_end("aggregator.cli", "init", str(self.aggregator_dir), "--listen", endpoint, "--web", web)
+        for account in self.accounts.values():
+            self._add_account(account)
+        if self._register is not None:
+            shutil.copyfile(self._register, self.aggregator_dir / REGISTER_FILE)
         for name, folder in self.folders.items():
             self._admit(name, folder, endpoint)
         ledger = str(self.work_dir / "aggregator.ledger")
@@ -170,6 +203,15 @@ class Testbed:
             self._program(name, "edge_agent.cli", "run", str(self.agent_dir(name)), *witness).start()
         for name in self.agents:
             _wait(partial(self._has_delivered, name), self.programs[name], "delivers its first event")
+
+    def _add_account(self, account: Account) -> None:
+        password = self.work_dir / f"{account.name}.password"
+        password.touch(mode=0o600)
+        password.write_text(account.password + "\n", encoding="utf-8")
+        run_to_end(
+            "aggregator.cli", "users", "add", account.name, "--role", account.role, "--org", account.org,
+            "--password-file", str(password), "--dir", str(self.aggregator_dir),
+        )  # fmt: skip
 
     def _admit(self, name: str, folder: Path, endpoint: str) -> None:
         own = self.agent_dir(name)

@@ -90,9 +90,9 @@ def test_an_old_runs_folder_is_not_used_again(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_demo_too_short_for_its_leak_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        cli.main(["demo", "--seconds", "5"])
+        cli.main(["demo", "--seconds", "44"])
     assert exit_.value.code == 2
-    assert "at least 20" in capsys.readouterr().err
+    assert "at least 45" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["run"], ["demo"]])
