@@ -55,7 +55,7 @@ class Plant:
         first = {tag: number for unit in self._units for tag, number in unit.quantities.items()}
         self._meters = {tag: Meter(sheet, seed, first.get(tag, 0.0)) for tag, sheet in self.instruments.items()}
         self._step = 0
-        self._orders: list[tuple[int, int, PlantCommand]] = []
+        self._orders: list[tuple[int, int, int, PlantCommand]] = []
         self._ordered = 0
 
     @property
@@ -80,13 +80,14 @@ class Plant:
     def apply(self, command: PlantCommand, t_ns: int) -> int:
         """To be obeyed at the first step at or after ``t_ns``, or at the next one if that has passed.
 
-        Gives the moment of that step. Copies agree if they all are told before that moment.
+        Gives the moment of that step. Copies agree if they all are told before that moment. Commands of one step are
+        obeyed in the order of their moments, those of one moment in the order in which they were told.
         Raises CommandError for a name that does not exist, and then nothing is changed.
         """
         _check(command)
         step = max(-(-t_ns // STEP_NS), self._step + 1)
         self._ordered += 1
-        insort(self._orders, (step, self._ordered, command), key=lambda order: order[:2])
+        insort(self._orders, (step, t_ns, self._ordered, command), key=lambda order: order[:3])
         return step * STEP_NS
 
     def _next_step(self) -> int:
@@ -99,7 +100,7 @@ class Plant:
     def _to(self, step: int) -> None:
         self._step = step
         while self._orders and self._orders[0][0] <= step:
-            self._obey(self._orders.pop(0)[2])
+            self._obey(self._orders.pop(0)[3])
         had_gas = self._has_gas()
         if step % _TICK_STEPS == 0:
             self._tick()

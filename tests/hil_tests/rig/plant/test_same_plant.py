@@ -50,7 +50,7 @@ def shown(plant: Plant) -> dict[str, tuple[str, str]]:
     return {tag: (repr(plant.value(tag)), repr(plant.truth(tag))) for tag in plant.instruments}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 1 << 31),
     timed=TIMED,
@@ -117,6 +117,17 @@ def test_a_command_is_obeyed_at_the_first_step_at_or_after_its_moment() -> None:
     assert not math.isnan(plant.value("PT-101"))
     plant.advance(5 * STEP_NS)
     assert math.isnan(plant.value("PT-101"))
+
+
+def test_commands_of_one_step_are_obeyed_in_the_order_of_their_moments() -> None:
+    plant = Plant(1)
+    plant.apply(CloseCircuit("PT-101"), 5 * STEP_NS)
+    plant.apply(OpenCircuit("PT-101"), 5 * STEP_NS - 1)
+    plant.apply(OpenCircuit("PT-102"), 5 * STEP_NS)
+    plant.apply(CloseCircuit("PT-102"), 5 * STEP_NS)
+    plant.advance(5 * STEP_NS)
+    assert not math.isnan(plant.value("PT-101"))
+    assert not math.isnan(plant.value("PT-102"))
 
 
 def test_a_command_that_comes_late_is_obeyed_at_the_next_step() -> None:
