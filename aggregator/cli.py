@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aggregator.people import cli as people
+from aggregator.plant import cli as plant
 from contract.clock import NS_PER_S
 from contract.errors import ConfigError, FrameError, LinkError, ParkSentryError
 
@@ -42,6 +43,8 @@ from nothing to a running control room:
                                                  let the owner of these keys in, under this name
   aggregator users add li --role operator --dir /var/lib/parksentry
                                                  let li sign in; asks for the password
+  aggregator register set register.toml --dir /var/lib/parksentry
+                                                 the hazard sources and the map
   aggregator run /var/lib/parksentry             until Ctrl-C or SIGTERM
   aggregator journal --follow --dir /var/lib/parksentry
                                                  everything that happens, as JSON lines
@@ -260,7 +263,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_run(commands)
     _add_agents(commands)
-    people.add_commands(commands, people.Console(_folder_command, _existing, _ask))
+    console = people.Console(_folder_command, _existing, _ask)
+    people.add_commands(commands, console)
+    plant.add_commands(commands, console)
     _add_journal(commands)
     return parser
 

@@ -114,6 +114,19 @@ def _refused(text: Texts, data: Table, _event: Table) -> str:
                 reason=reason).rstrip(" :：")  # fmt: skip
 
 
+def _agents_link(text: Texts, data: Table, _event: Table) -> str:
+    """Which agent, and what there is to say about it."""
+    said = [str(data[name]) for name in ("software", "reason", "detail") if data.get(name)]
+    return text("sentence.agent", agent=data.get("agent", NO_NUMBER), said=", ".join(said)).rstrip(" :：")
+
+
+def _persons_role(text: Texts, data: Table, _event: Table) -> str:
+    """Names stand in the restricted part; the open part says what role it was."""
+    scope = data.get("scope")
+    role = text.word("role", str(data.get("role", "")))
+    return f"{role} ({scope})" if scope else role
+
+
 def _plain(_text: Texts, data: Table, _event: Table) -> str:
     """Every plain field as name and value."""
     return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int | float))
@@ -124,4 +137,9 @@ _SENTENCES: Final = {
     JournalKind.ALARM: _alarm,
     JournalKind.EVENT: _agents_event,
     JournalKind.ACTION_REFUSED: _refused,
+    JournalKind.SESSION_OPENED: _agents_link,
+    JournalKind.SESSION_CLOSED: _agents_link,
+    JournalKind.LINK_REFUSED: _agents_link,
+    JournalKind.SIGNED_IN: _persons_role,
+    JournalKind.USER_ADDED: _persons_role,
 }

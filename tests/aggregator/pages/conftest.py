@@ -135,8 +135,9 @@ def control_room(tmp_path_factory: pytest.TempPathFactory, mini_agent: Any) -> I
         yield room
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(require_system: Callable[[str], str]) -> Iterator[Browser]:
+    """Per module: while playwright runs, this thread has a running event loop, and other tests begin loops of their own."""
     path = require_system("chromium")
     expect.set_options(timeout=EXPECT_S * 1000)
     with sync_playwright() as playwright:

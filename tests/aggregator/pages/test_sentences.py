@@ -50,6 +50,22 @@ def test_a_refusal_says_why():
     assert said.what == "Reset: not possible the process has not returned to normal"
 
 
+def test_an_agents_session_names_the_agent_and_why_it_ended():
+    said = line(
+        texts(Language.EN),
+        JournalKind.SESSION_CLOSED,
+        record({"agent": "gate", "epoch": "e", "reason": "silent"}),
+        b"",
+        None,
+    )
+    assert said.what == "gate: silent"
+
+
+def test_who_signed_in_is_told_by_role_where_names_are_withheld():
+    said = line(texts(Language.ZH), JournalKind.SIGNED_IN, record({"role": "operator"}), b"", None)
+    assert (said.what, said.who) == ("操作员", "")
+
+
 def test_every_kind_belongs_to_a_subject():
     assert set(SUBJECTS) == set(JournalKind)
 
