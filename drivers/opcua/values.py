@@ -124,7 +124,8 @@ def judge(reading: Reading, type_: PointType) -> Number:
         return Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
     if reading.type not in ACCEPTED[type_] or not isinstance(reading.value, (bool, int, float)):  # an array, too
         return Number(0, math.nan, Quality.BAD_CONFIG)
+    if not math.isfinite(reading.value):
+        return Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
     if type_.is_integer:
         return Number(int(reading.value), 0.0, quality)
-    value = float(reading.value)
-    return Number(0, value, quality) if math.isfinite(value) else Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
+    return Number(0, float(reading.value), quality)

@@ -122,6 +122,7 @@ def test_a_type_that_the_points_holds_without_loss_is_taken(built_in, value, typ
         (None, None, PointType.FLOAT64, Quality.BAD_SENSOR_FAILURE),
         (BuiltIn.DOUBLE, math.nan, PointType.FLOAT64, Quality.BAD_SENSOR_FAILURE),
         (BuiltIn.FLOAT, -math.inf, PointType.FLOAT32, Quality.BAD_SENSOR_FAILURE),
+        (BuiltIn.SBYTE, math.inf, PointType.INT16, Quality.BAD_SENSOR_FAILURE),  # a library's slip, not a number
     ],
 )
 def test_what_is_no_number_of_the_points_type_says_why(built_in, value, type_, quality):
