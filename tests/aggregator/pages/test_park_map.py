@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from aggregator.alarms.service import AlarmView
 from aggregator.live.service import Doubt, LimitsView, PointView
 from aggregator.pages.overview import drawing
 from aggregator.pages.park_map import Scene, draw
@@ -75,6 +76,31 @@ def test_a_normal_detector_has_no_symbol_and_leads_to_its_point():
     assert 'href="/points/acme/AT-1"' in drawn
     assert 'class="sym' not in drawn
     assert 'm-veil"' not in drawn
+
+
+CALM = AlarmView(
+    organisation="acme", tag="AT-1", kind="high", org="acme/tank", instance="i", letter="B", active=True, level=1,
+    level_max=1, acknowledged=False, latched=True, shelved_until_ns=None, suppressed=False, out_of_service=False,
+    service_until_ns=None, hold={}, priority=2, condition_class="safety", is_gas=True, is_toxic=True, sounding=True,
+    value=1.2, unit="mg/m3", setpoint=1.0, quality=0, raised_ns=1, received_ns=1, changed_ns=1,
+    revision=1, activations=1, late=False, agent="gate", comment=None, acknowledged_by=None, acknowledged_ns=None,
+    allowed=(),
+)  # fmt: skip
+
+
+def test_a_detector_in_alarm_has_its_value_beside_it_and_others_beside_it_give_way():
+    alarmed = replace(CALM, organisation="acme", tag="AT-1", org="acme/tank", letter="B")
+    crowded = REGISTER + "".join(
+        f'[[detector]]\norganisation = "acme"\ntag = "AT-{n}"\nat = [{20 + n}, 60]\n' for n in range(2, 30)
+    )
+    points = [point(f"AT-{n}", 2.5) for n in range(1, 30)]
+    drawn = draw(
+        TEXT, Scene(view(parse(crowded, "x")), {(each.organisation, each.tag): each for each in points}, [alarmed])
+    )
+    words = [each.text for each in ET.fromstring(drawn).iter() if each.tag == "text"]
+    assert any((word or "").startswith("AT-1 2.5 mg") for word in words)
+    assert sum((word or "").startswith("AT-") for word in words) < 29
+    assert drawn.count("<title>AT-") == 29
 
 
 @pytest.mark.parametrize("found", [(), (point("AT-1", doubt=Doubt.AGENT_AWAY),), (point("AT-1", None, quality=0x81),)])
