@@ -87,7 +87,7 @@ def _facts(view: View, alarm: AlarmView) -> list[tuple[str, str]]:
     facts += [
         ("priority", str(alarm.priority)),
         ("class", escape(text.word("class", alarm.condition_class))),
-        ("org", escape(alarm.org)),
+        ("org", escape(text.place_and_path(alarm.org))),
         ("agent", escape(alarm.agent)),
         ("activations", str(alarm.activations)),
     ]

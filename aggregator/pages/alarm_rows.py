@@ -63,12 +63,12 @@ class Filter:
         every = {"state": self.state.value, "priority": str(self.priority or ""), "find": self.find}
         return {name: value for name, value in every.items() if value and (name, value) != ("state", Shown.STANDING)}
 
-    def matches(self, alarm: AlarmView) -> bool:
+    def matches(self, alarm: AlarmView, place: str = "") -> bool:
         text = self.find.casefold()
         return (
             alarm.letter in LETTERS[self.state]
             and self.priority in {None, alarm.priority}
-            and (not text or text in f"{alarm.tag} {alarm.org}".casefold())
+            and (not text or text in f"{alarm.tag} {alarm.org} {place}".casefold())
         )
 
 
@@ -98,7 +98,9 @@ class Listing:
         """Take in what stands now; ``alarms`` holds all of it, ``rows`` what is on screen after the transaction."""
         self.alarms = {row_id(alarm): alarm for alarm in standing}
         wanted = {
-            key: row(self._text, alarm, now_ns) for key, alarm in self.alarms.items() if self.filter.matches(alarm)
+            key: row(self._text, alarm, now_ns)
+            for key, alarm in self.alarms.items()
+            if self.filter.matches(alarm, self._text.place(alarm.org))
         }
         new = {key: each for key, each in wanted.items() if key not in self.rows}
         self.waiting = len(new) if reading else 0
@@ -150,7 +152,7 @@ def row(text: Texts, alarm: AlarmView, now_ns: int) -> Row:
         "state": state(text, alarm, now_ns),
         "value": measured(text, alarm.value, alarm.unit),
         "setpoint": measured(text, alarm.setpoint, alarm.unit),
-        "org": alarm.org,
+        "org": text.place(alarm.org),
         "count": alarm.activations,
         "gone": False,
     }

@@ -199,7 +199,7 @@ class AlarmPage:
 
     async def _ask_and_act(self, alarm: AlarmView, action: Action, seen: int | None = None) -> None:
         text, now_ns = self._view.text, self._now_ns
-        about = f"{alarm.tag} {condition(text, alarm)} – {alarm.org}"
+        about = f"{alarm.tag} {condition(text, alarm)} – {text.place(alarm.org)}"
         args: dict[str, Json] | None = {}
         with self._side:
             if action is Action.SHELVE:

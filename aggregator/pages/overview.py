@@ -86,6 +86,6 @@ def _lines(view: View, alarms: Sequence[AlarmView]) -> str:
         f"<tr><td>{symbols.svg(symbols.look(alarm), alarm.priority)}</td>"
         f'<td class="number">{time_of_day(alarm.raised_ns, now_ns)}</td>'
         f'<td><a href="/alarms?select={quote(row_id(alarm))}">{escape(alarm.tag)} {escape(condition(text, alarm))}</a></td>'
-        f"<td>{escape(state(text, alarm, now_ns))}</td><td>{escape(alarm.org)}</td></tr>"
+        f"<td>{escape(state(text, alarm, now_ns))}</td><td>{escape(text.place(alarm.org))}</td></tr>"
         for alarm in alarms
     )

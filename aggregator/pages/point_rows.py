@@ -46,13 +46,13 @@ class PointFilter:
         every = {"part": self.part.value, "source": self.source, "find": self.find}
         return {name: value for name, value in every.items() if value and (name, value) != ("part", Part.ALL)}
 
-    def matches(self, point: PointView, alarm: AlarmView | None) -> bool:
+    def matches(self, point: PointView, alarm: AlarmView | None, place: str = "") -> bool:
         find = self.find.casefold()
         return (
             (self.part is not Part.ALARMED or alarm is not None)
             and (self.part is not Part.DOUBTFUL or not point.is_believed)
             and (not self.source or point.org == self.source or point.org.startswith(self.source + "/"))
-            and (not find or find in f"{point.tag} {point.description} {point.org}".casefold())
+            and (not find or find in f"{point.tag} {point.description} {point.org} {place}".casefold())
         )
 
 
@@ -70,7 +70,9 @@ class PointListing:
         wanted = {
             each["id"]: each
             for at, point in enumerate(points)
-            if self.filter.matches(point, alarm := alarms.get((point.organisation, point.tag)))
+            if self.filter.matches(
+                point, alarm := alarms.get((point.organisation, point.tag)), self._text.place(point.org)
+            )
             and (each := row(self._text, point, alarm, at))
         }
         changes = Transaction(
@@ -108,7 +110,7 @@ def row(text: Texts, point: PointView, alarm: AlarmView | None, at: int) -> Row:
         "bar": measured.bar(point),
         "state": why or (text("points.rivals", agents=", ".join(point.rivals)) if point.rivals else ""),
         "age": measured.age(point),
-        "org": point.org,
+        "org": text.place(point.org),
         "old": not point.is_believed,
     }
 

@@ -54,7 +54,7 @@ class PointPage:
             orgs = {point.org for point in points}
             sources = sorted({"/".join(org.split("/")[:2]) for org in orgs} | ({chosen.source} - {""}))
             ui.select(
-                {"": text("points.all_sources"), **{each: each for each in sources}}, value=chosen.source,
+                {"": text("points.all_sources"), **{each: text.place(each) for each in sources}}, value=chosen.source,
                 label=text("fact.org"), on_change=lambda event: self._filter(source=event.value or ""),
             ).props("dense outlined").style("min-width: 16rem")  # fmt: skip
             ui.input(

@@ -85,6 +85,7 @@ class Shell:
             dict(request.path_params), dict(request.query_params),
         )  # fmt: skip
         try:
+            view.text = text.with_places(await view.ask(self._services.plant.names))
             bar = await view.load_standing()
             view.follow(_frame(view, current, bar))
             await build(view)
@@ -170,7 +171,7 @@ def _first(view: View, alarm: AlarmView | None) -> str:
     return (
         f'<a href="/alarms?select={quote(row_id(alarm))}">{symbols.svg(symbols.look(alarm), alarm.priority)}'
         f'<span class="number">{time_of_day(alarm.raised_ns, view.feed.pulse.wall_ns)}</span>'
-        f'<span class="what">{escape(what)}</span><span class="dim">{escape(alarm.org)}</span>{late}</a>'
+        f'<span class="what">{escape(what)}</span><span class="dim">{escape(text.place(alarm.org))}</span>{late}</a>'
     )
 
 

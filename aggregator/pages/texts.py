@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -49,6 +49,8 @@ class Texts:
 
     language: Language
     table: Mapping[str, str]
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Organisation path → what the register calls it."""
 
     def __call__(self, key: str, **params: object) -> str:
         """Raises KeyError for a key that the catalogue lacks, or a parameter that the text needs."""
@@ -61,6 +63,24 @@ class Texts:
     def name(self, both: Mapping[str, str]) -> str:
         """Of a name given in both languages the one to show."""
         return both.get(self.language) or both.get(self.language.other, "")
+
+    def with_places(self, names: Mapping[str, Mapping[str, str]]) -> Texts:
+        """The same texts that also know what the register calls the paths of organisations."""
+        return replace(self, places={path: self.name(both) for path, both in names.items()})
+
+    def place(self, org: str) -> str:
+        """An organisation path in words, as far as the register names it: "Chlorine store / tank-room"."""
+        parts = org.split("/")
+        for named in range(len(parts), 0, -1):
+            name = self.places.get("/".join(parts[:named]))
+            if name:
+                return " / ".join([name, *parts[named:]])
+        return org
+
+    def place_and_path(self, org: str) -> str:
+        """In words, and as the I/O list writes it."""
+        place = self.place(org)
+        return org if place == org else f"{place} ({org})"
 
     def refusal(self, error: RefusedError) -> str:
         """A refusal in words: what was refused and what is so instead."""

@@ -140,7 +140,7 @@ def now(text: Texts, point: PointView, symbol: str) -> str:
         "point.range": _range(text, point),
         **{f"point.{kind}": _limit(text, point, kind) for kind in ("hh", "h", "l", "ll")},
         "fact.class": text.word("class", point.limit_class),
-        "fact.org": point.org,
+        "fact.org": text.place_and_path(point.org),
         "fact.agent": point.agent,
         "point.device": point.device,
     }

@@ -35,6 +35,13 @@ class MapService:
         self._book = book
         self._file = RegisterFile(folder.path / FILE_NAME)
 
+    def names(self, caller: Caller) -> dict[str, dict[str, str]]:
+        """Path → name by language, of the enterprises and sources in the person's scope. Raises RefusedError."""
+        person = self._people.require(caller, Right.SEE)
+        register = self._file.read().register
+        named: list[Enterprise | Source] = [*register.enterprise, *register.source]
+        return {each.org: each.name.model_dump() for each in named if person.may(Right.SEE, each.org)}
+
     def view(self, caller: Caller) -> MapView:
         """Raises RefusedError. Roads and buildings belong to nobody; sources and detectors are those of the scope."""
         person = self._people.require(caller, Right.SEE)

@@ -157,3 +157,10 @@ def test_every_state_has_a_look_of_its_own():
     assert len(looks) == 7
     assert symbols.colour(replace(CALM, level=2)) == "red"
     assert symbols.colour(replace(CALM, condition_class="fault")) == "magenta"
+
+
+def test_an_alarm_is_found_by_what_the_register_calls_its_place():
+    named = EN.with_places({"acme/tank": {"zh": "储罐", "en": "Chlorine store"}})
+    listing = Listing(named, Filter(find="chlorine STORE"))
+    assert [each["org"] for each in listing.update([CALM], NOW_NS, reading=False).add] == ["Chlorine store"]
+    assert Listing(EN, Filter(find="chlorine store")).update([CALM], NOW_NS, reading=False).is_empty()

@@ -100,3 +100,10 @@ def test_a_source_holds_what_is_below_it_and_nothing_beside_it():
     assert not PointFilter(source="acme/tan").matches(POINT, None)
     assert not PointFilter(part=Part.ALARMED).matches(POINT, None)
     assert PointFilter(find="CHLOR").matches(POINT, None)
+
+
+def test_a_point_is_found_by_what_the_register_calls_its_place():
+    text = TEXT.with_places({"acme/tank": {"zh": "液氯储存", "en": "Chlorine store"}})
+    listing = PointListing(text, PointFilter(find="chlorine STORE"))
+    assert [each["org"] for each in listing.update([POINT], []).add] == ["Chlorine store"]
+    assert PointListing(TEXT, PointFilter(find="chlorine store")).update([POINT], []).is_empty()

@@ -141,3 +141,21 @@ def test_an_unknown_code_stands_for_itself():
 
 def test_a_text_cannot_end_the_script_that_carries_it():
     assert "</script" not in script_json({"a": "</script><script>alert(1)"})
+
+
+@pytest.mark.parametrize(
+    ("org", "said"),
+    [
+        ("acme", "Acme Chemicals"),
+        ("acme/store", "Chlorine store"),
+        ("acme/store/hall 2/bay", "Chlorine store / hall 2 / bay"),
+        ("acme/storehouse", "Acme Chemicals / storehouse"),
+        ("other/x", "other/x"),
+    ],
+)
+def test_a_place_is_called_what_the_register_calls_it_as_far_as_it_does(org, said):
+    named = {"acme": {"zh": "甲化工", "en": "Acme Chemicals"}, "acme/store": {"zh": "液氯储存", "en": "Chlorine store"}}
+    text = texts(Language.EN).with_places(named)
+    assert text.place(org) == said
+    assert text.place_and_path(org) == (org if said == org else f"{said} ({org})")
+    assert texts(Language.EN).place(org) == org

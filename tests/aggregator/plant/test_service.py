@@ -71,3 +71,10 @@ def test_scope_cuts_sources_and_detectors(park, agent, plant, sign_in):
     assert shown(tank) == (["acme/tank"], [("acme", "AT-1")])
     assert [each.org for each in tank.enterprises] == ["acme"]
     assert shown(plant.view(sign_in("wu", scope="bolt"))) == (["bolt/hall"], [("bolt", "AT-1")])
+
+
+def test_names_are_those_of_the_scope(park, plant, sign_in):
+    assert plant.names(sign_in()) == {}
+    (park.folder.path / "register.toml").write_text(REGISTER, encoding="utf-8")
+    assert plant.names(sign_in())["acme/tank"] == {"zh": "储罐", "en": "Tank"}
+    assert set(plant.names(sign_in("wu", scope="bolt"))) == {"bolt", "bolt/hall"}
