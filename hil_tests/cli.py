@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hil_tests.rig.commands import PLANT, USAGES, CommandError
+from hil_tests.rig.commands import PLANT, USAGES
+from hil_tests.rig.words import CommandError
 
 if TYPE_CHECKING:
     from hil_tests.rig.rig import Rig

@@ -14,9 +14,10 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from contract.errors import ConfigError, Fault
-from hil_tests.rig.commands import PLANT, CommandError, parse_command
+from hil_tests.rig.commands import PLANT, parse_command
 from hil_tests.rig.plant import parse_plant_command
 from hil_tests.rig.site import model_faults
+from hil_tests.rig.words import CommandError
 
 START: Final = "start"
 """Name of the moment from which ``t_s`` counts: every agent's first event has been committed."""

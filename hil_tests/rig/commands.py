@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from hil_tests.rig.words import CommandError, Vocabulary, number
 
 EXCEPTION_CODES: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 RAMP_S_MAX: Final = 86_400.0
 PLANT: Final = "plant"
 """Stands where a device's name does, for what happens to all of them; and before such an order in a ledger."""
-
-
-class CommandError(ValueError):
-    """A command that cannot be understood or obeyed; nothing was changed. The text says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +33,14 @@ class Release:
 class Freeze:
     """Keep showing what is shown now, whatever the signal or a step does below it. None: every register."""
 
-    name: str | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unfreeze:
     """None: every register."""
 
-    name: str | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ class Status:
 class ClearStatus:
     """Back to the status that the value has by itself. None: every node."""
 
-    name: str | None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,70 +129,52 @@ Command = (
 
 def parse_command(text: str) -> Command:
     """Raises CommandError, which says how the command is written."""
-    verb, *args = text.split() or [""]
-    if verb == PLANT and len(args) > 1 and args[0].isdecimal():
-        return PlantOrder(int(args[0]), " ".join(args[1:]))
-    word = _WORDS.get(verb)
-    if word is None:
-        raise CommandError(f"no such command {verb!r}; there are: {'; '.join(USAGES)}")
-    if not word.fewest <= len(args) <= word.most:
-        raise CommandError(f"write: {word.usage}")
-    return word.make(args)
+    return _order(text) or _VOCABULARY.parse(text)
 
 
-def _step(args: Sequence[str]) -> Step:
-    ramp_s = _number(args[2]) if len(args) == 3 else 0.0
+def _order(text: str) -> PlantOrder | None:
+    """None for all that a person may write: orders are made by ``Rig.plant``, of words that the plant has checked."""
+    match text.split():
+        case [verb, t_ns, *words] if verb == PLANT and t_ns.isdecimal() and words:
+            return PlantOrder(int(t_ns), " ".join(words))
+    return None
+
+
+def _step(name: str, value: str, ramp: str = "0") -> Step:
+    ramp_s = number(ramp)
     if not 0 <= ramp_s <= RAMP_S_MAX:
-        raise CommandError(f"RAMP_SECONDS is 0 to {RAMP_S_MAX:.0f}, not {args[2]}")
-    return Step(args[0], _number(args[1]), ramp_s)
+        raise CommandError(f"RAMP_SECONDS is 0 to {RAMP_S_MAX:.0f}, not {ramp}")
+    return Step(name, number(value), ramp_s)
 
 
-def _exception(args: Sequence[str]) -> RaiseException:
-    address, code = (_number(arg) for arg in args)
-    if not (address.is_integer() and 0 <= address <= 65535):
-        raise CommandError(f"ADDRESS is 0 to 65535, not {args[0]}")
-    if code not in EXCEPTION_CODES:
-        raise CommandError(f"CODE is one of {sorted(EXCEPTION_CODES)}, not {args[1]}")
-    return RaiseException(int(address), int(code))
+def _exception(address: str, code: str) -> RaiseException:
+    place, what = number(address), number(code)
+    if not (place.is_integer() and 0 <= place <= 65535):
+        raise CommandError(f"ADDRESS is 0 to 65535, not {address}")
+    if what not in EXCEPTION_CODES:
+        raise CommandError(f"CODE is one of {sorted(EXCEPTION_CODES)}, not {code}")
+    return RaiseException(int(place), int(what))
 
 
-def _number(text: str) -> float:
-    """``nan`` and ``inf`` are numbers here: a broken instrument shows them."""
-    try:
-        return float(text)
-    except ValueError:
-        raise CommandError(f"{text!r} is no number") from None
+_VOCABULARY: Final[Vocabulary[Command]] = Vocabulary(
+    "command",
+    {
+        "step NAME VALUE [RAMP_SECONDS]": _step,
+        "release NAME": Release,
+        "freeze [NAME]": Freeze,
+        "unfreeze [NAME]": Unfreeze,
+        "open_circuit NAME": OpenCircuit,
+        "close_circuit NAME": CloseCircuit,
+        "status NAME CODE": Status,
+        "status_clear [NAME]": ClearStatus,
+        "stop_answering": StopAnswering,
+        "answer": Answer,
+        "disconnect": Disconnect,
+        "listen": Listen,
+        "exception ADDRESS CODE": _exception,
+        "exception_clear": ClearExceptions,
+        "quit": Quit,
+    },
+)
 
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    usage: str
-    fewest: int
-    most: int
-    make: Callable[[Sequence[str]], Command]
-
-
-_WORDS: Final = {
-    "step": _Word("step NAME VALUE [RAMP_SECONDS]", 2, 3, _step),
-    "release": _Word("release NAME", 1, 1, lambda args: Release(args[0])),
-    "freeze": _Word("freeze [NAME]", 0, 1, lambda args: Freeze(args[0] if args else None)),
-    "unfreeze": _Word("unfreeze [NAME]", 0, 1, lambda args: Unfreeze(args[0] if args else None)),
-    "open_circuit": _Word("open_circuit NAME", 1, 1, lambda args: OpenCircuit(args[0])),
-    "close_circuit": _Word("close_circuit NAME", 1, 1, lambda args: CloseCircuit(args[0])),
-    "status": _Word("status NAME CODE", 2, 2, lambda args: Status(args[0], args[1])),
-    "status_clear": _Word("status_clear [NAME]", 0, 1, lambda args: ClearStatus(args[0] if args else None)),
-    "stop_answering": _Word("stop_answering", 0, 0, lambda args: StopAnswering()),
-    "answer": _Word("answer", 0, 0, lambda args: Answer()),
-    "disconnect": _Word("disconnect", 0, 0, lambda args: Disconnect()),
-    "listen": _Word("listen", 0, 0, lambda args: Listen()),
-    "exception": _Word("exception ADDRESS CODE", 2, 2, _exception),
-    "exception_clear": _Word("exception_clear", 0, 0, lambda args: ClearExceptions()),
-    "quit": _Word("quit", 0, 0, lambda args: Quit()),
-}
-
-USAGES: Final = tuple(word.usage for word in _WORDS.values())
-
-
-def shown(value: float) -> str:
-    """A number as it is written in a command: exact, and an integer without a point."""
-    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
+USAGES: Final = _VOCABULARY.usages

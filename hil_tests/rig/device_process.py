@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contract.errors import ConfigError
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.site import Device, PlantSettings
+from hil_tests.rig.words import CommandError
 
 LINE_BYTES_MAX: Final = 64 << 20
 """The assignment holds a whole device."""

@@ -14,11 +14,12 @@ from asyncua import ua
 
 from contract.clock import NS_PER_MS
 from hil_tests.rig import commands
-from hil_tests.rig.commands import Command, CommandError
+from hil_tests.rig.commands import Command
 from hil_tests.rig.plant_feed import PlantFeed, curves, order
 from hil_tests.rig.playing import Instruments
 from hil_tests.rig.registers import resolve
 from hil_tests.rig.site import Node, OpcUaSpec
+from hil_tests.rig.words import CommandError
 
 GOOD: Final = 0
 BAD_SENSOR_FAILURE: Final = int(ua.StatusCodes.BadSensorFailure)

@@ -13,9 +13,10 @@ from typing import Final
 
 from contract.clock import NS_PER_S
 from hil_tests.rig import signals
-from hil_tests.rig.commands import CommandError, PlantOrder
+from hil_tests.rig.commands import PlantOrder
 from hil_tests.rig.plant import STEP_NS, Plant, parse_plant_command
 from hil_tests.rig.site import Node, PlantSettings, Register
+from hil_tests.rig.words import CommandError
 
 LEAD_NS: Final = NS_PER_S
 """How far ahead of the present a command is set: every copy must have heard of it by then."""

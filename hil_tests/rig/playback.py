@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from contract.clock import NS_PER_MS
 from contract.points import PointType
 from hil_tests.rig import commands, signals
-from hil_tests.rig.commands import Command, CommandError, InstrumentCommand
+from hil_tests.rig.commands import Command, InstrumentCommand
 from hil_tests.rig.plant_feed import PlantFeed, curves, order
 from hil_tests.rig.playing import Instruments
 from hil_tests.rig.registers import Table, encode, resolve, wire_break
 from hil_tests.rig.site import ModbusSpec, Register
+from hil_tests.rig.words import CommandError
 
 ILLEGAL_ADDRESS = 0x02
 GATEWAY_NO_RESPONSE = 0x0B

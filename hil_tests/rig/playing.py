@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hil_tests.rig import commands, signals
-from hil_tests.rig.commands import CommandError, InstrumentCommand
+from hil_tests.rig.commands import InstrumentCommand
+from hil_tests.rig.words import CommandError
 
 
 class Instruments:

@@ -20,13 +20,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from contract.errors import ConfigError
-from hil_tests.rig.commands import PLANT, CommandError, parse_command, shown
+from hil_tests.rig.commands import PLANT, parse_command
 from hil_tests.rig.device_process import Assignment
 from hil_tests.rig.ledger import LedgerRow, read_ledger
 from hil_tests.rig.plant import Plant, parse_plant_command
 from hil_tests.rig.plant_feed import LEAD_NS
 from hil_tests.rig.signals import PlantTag
 from hil_tests.rig.site import MODBUS, OPCUA, Device, Site, site_faults
+from hil_tests.rig.words import CommandError, shown
 
 START_TIMEOUT_S: Final = 30.0
 ANSWER_TIMEOUT_S: Final = 10.0

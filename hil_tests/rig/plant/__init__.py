@@ -21,7 +21,6 @@ from hil_tests.rig.plant.orders import (
     StopLeak,
     Unfreeze,
     parse_plant_command,
-    plant_command_text,
 )
 from hil_tests.rig.plant.plant import COOLED_UNITS, INSTRUMENTS, SOURCES, STEP_NS, Plant
 
@@ -45,5 +44,4 @@ __all__ = [
     "StopLeak",
     "Unfreeze",
     "parse_plant_command",
-    "plant_command_text",
 ]

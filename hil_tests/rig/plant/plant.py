@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.plant import orders
 from hil_tests.rig.plant.ammonia import AmmoniaCooler
 from hil_tests.rig.plant.chlorine import ChlorineStore
@@ -26,6 +25,7 @@ from hil_tests.rig.plant.orders import PlantCommand
 from hil_tests.rig.plant.reactor import Reactor
 from hil_tests.rig.plant.unit import Unit
 from hil_tests.rig.plant.weather import Weather
+from hil_tests.rig.words import CommandError
 
 STEP_NS: Final = 100_000_000
 _TICK_STEPS: Final = 10

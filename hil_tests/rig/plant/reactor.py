@@ -29,7 +29,7 @@ from hil_tests.rig.plant.unit import Detection
 from hil_tests.rig.plant.vapour import ATMOSPHERE_MPA, GAS_CONSTANT, VINYL_CHLORIDE, WATER, ZERO_C_K, gauge_mpa
 from hil_tests.rig.plant.weather import Weather
 
-_SITE: Final = "wuhai-pvc/reactor"
+_SITE: Final = "wuhai-lpg/reactor"
 _VESSEL: Final = f"{_SITE}/vessel"
 _JACKET: Final = f"{_SITE}/jacket"
 _FEED: Final = f"{_SITE}/feed"

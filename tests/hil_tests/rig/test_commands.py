@@ -7,7 +7,8 @@ import math
 import pytest
 
 from hil_tests.rig import commands
-from hil_tests.rig.commands import USAGES, CommandError, parse_command, shown
+from hil_tests.rig.commands import USAGES, parse_command
+from hil_tests.rig.words import CommandError, shown
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from asyncua import Client, ua
 from asyncua.common.node import Node
 
 from contract.points import PointType
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.ledger import LedgerRow, RowKind
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import parse_site
+from hil_tests.rig.words import CommandError
 
 URI = "urn:test:cooler"
 Serve = Callable[..., Rig]

@@ -13,13 +13,14 @@ from asyncua import Client
 from pymodbus.client import ModbusTcpClient
 
 from contract.errors import ConfigError
-from hil_tests.rig.commands import CommandError, PlantOrder, parse_command
+from hil_tests.rig.commands import PlantOrder, parse_command
 from hil_tests.rig.ledger import RowKind
 from hil_tests.rig.plant import Plant
 from hil_tests.rig.plant_feed import PlantFeed
 from hil_tests.rig.registers import Table
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import Site, parse_site
+from hil_tests.rig.words import CommandError
 
 S = 1_000_000_000
 SEED = 7

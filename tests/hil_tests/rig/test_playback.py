@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from hil_tests.rig.commands import CommandError, parse_command
+from hil_tests.rig.commands import parse_command
 from hil_tests.rig.playback import Playback, Refusal, Silence, Values
 from hil_tests.rig.registers import Table
 from hil_tests.rig.site import ModbusSpec, Site
+from hil_tests.rig.words import CommandError
 
 S = 1_000_000_000
 START = 50 * S

@@ -20,11 +20,11 @@ from pymodbus.exceptions import ConnectionException, ModbusIOException
 
 from contract.errors import ConfigError
 from contract.points import PointType
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.ledger import RowKind
 from hil_tests.rig.registers import Order, Table, width
 from hil_tests.rig.rig import Rig, RigError
 from hil_tests.rig.site import parse_site
+from hil_tests.rig.words import CommandError
 
 StartRig = Callable[..., Rig]
 Connect = Callable[..., ModbusTcpClient]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.units import UNITS
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.plant import (
     COOLED_UNITS,
     INSTRUMENTS,
@@ -27,24 +26,34 @@ from hil_tests.rig.plant import (
     StopLeak,
     Unfreeze,
     parse_plant_command,
-    plant_command_text,
 )
+from hil_tests.rig.words import CommandError, shown
 
 GUIDE = (Path(__file__).parents[4] / "docs" / "how-to" / "plant.md").read_text("utf-8")
 
 
-@given(
-    st.one_of(
-        st.builds(Leak, st.just("cl2-tank-a"), st.floats(1e-9, 100.0)),
-        st.builds(StopLeak, st.none() | st.just("cl2-tank-a")),
-        st.builds(SetWind, st.floats(0.5, 30.0), st.floats(0.0, 360.0)),
-        st.just(FreeWind()),
-        st.sampled_from([CoolingFails("reactor"), CoolingBack("reactor")]),
-        st.sampled_from([Freeze("AT-101"), Unfreeze("AT-101"), OpenCircuit("AT-101"), CloseCircuit("AT-101")]),
-    )
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("stop_leak", StopLeak()),
+        (" stop_leak  cl2-tank-a ", StopLeak("cl2-tank-a")),
+        ("cooling_fails reactor", CoolingFails("reactor")),
+        ("cooling_back reactor", CoolingBack("reactor")),
+        ("freeze AT-101", Freeze("AT-101")),
+        ("unfreeze AT-101", Unfreeze("AT-101")),
+        ("open_circuit AT-101", OpenCircuit("AT-101")),
+        ("close_circuit AT-101", CloseCircuit("AT-101")),
+        ("wind_free", FreeWind()),
+    ],
 )
-def test_the_words_of_a_command_make_the_command(command: PlantCommand) -> None:
-    assert parse_plant_command(plant_command_text(command)) == command
+def test_each_command_is_understood(text: str, command: PlantCommand) -> None:
+    assert parse_plant_command(text) == command
+
+
+@given(st.floats(0.0, 100.0, exclude_min=True), st.floats(0.5, 30.0), st.floats(0.0, 360.0))
+def test_numbers_are_taken_exactly_as_they_are_written(rate: float, speed: float, direction: float) -> None:
+    assert parse_plant_command(f"leak cl2-tank-a {shown(rate)}") == Leak("cl2-tank-a", rate)
+    assert parse_plant_command(f"wind {shown(speed)} {shown(direction)}") == SetWind(speed, direction)
 
 
 @pytest.mark.parametrize(

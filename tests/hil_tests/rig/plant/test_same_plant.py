@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.clock import NS_PER_S
-from hil_tests.rig.commands import CommandError
 from hil_tests.rig.plant import (
     INSTRUMENTS,
     SOURCES,
@@ -27,6 +26,7 @@ from hil_tests.rig.plant import (
     StopLeak,
     Unfreeze,
 )
+from hil_tests.rig.words import CommandError
 
 END_NS = 20 * NS_PER_S
 TAGS = st.sampled_from(sorted(INSTRUMENTS))
