@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel
@@ -48,6 +49,10 @@ class DeviceHealth:
     """End of the latest turn in which every request was answered."""
     missed_turns: int = 0
     """Turns of the timetable left out because their time had passed."""
+    slowed: str | None = None
+    """In words, how much more slowly than configured the device is polled because its connection is too slow."""
+    refused: tuple[str, ...] = ()
+    """What the device refuses to give and is not asked for any more until it is tried again, in words."""
 
 
 class PointFault(NamedTuple):
@@ -58,12 +63,26 @@ class PointFault(NamedTuple):
     remedy: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceSetup:
+    """One device as it was configured.
+
+    ``place`` is the path of its table in ``agent.toml``, as ``device.2``, for faults. ``settings`` is a ``settings_model``
+    of its driver; ``points`` are its own, exactly one of them with PointRole.DEVICE.
+    """
+
+    name: str
+    place: str
+    settings: BaseModel
+    points: Sequence[PointSpec]
+
+
 class Driver(Protocol):
-    """One device (one connection) and its points."""
+    """One connection, and the devices that it leads to."""
 
     @property
-    def device(self) -> str:
-        """Name of the device in the configuration."""
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices in the configuration, at least one, in the order of ``healths``."""
 
     def check(self) -> list[Fault]:
         """Every fault of settings and points, found offline: no network is touched. Empty means ``run`` may start."""
@@ -77,8 +96,8 @@ class Driver(Protocol):
         Raises ConfigError at the first step where ``check`` finds faults; never raises for trouble of the device.
         """
 
-    def health(self) -> DeviceHealth:
-        """A snapshot; may be asked for at any time."""
+    def healths(self) -> tuple[DeviceHealth, ...]:
+        """A snapshot of each device; may be asked for at any time."""
 
     async def close(self) -> None:
         """Give the connection back. ``run`` must have been stopped."""
@@ -99,9 +118,14 @@ class DriverFactory(Protocol):
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         """Every fault of one point, offline. The device's own point has nothing to check."""
 
-    def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
-        """A driver for one device.
+    def connection(self, settings: BaseModel) -> str | None:
+        """What the device is reached by. Devices of one text share a connection; None: one of its own."""
 
-        ``settings`` is a ``settings_model``; ``points`` are of one device and hold exactly one with PointRole.DEVICE.
-        ``rng`` gives the jitter of the back-off.
+    def make(
+        self, devices: Sequence[DeviceSetup], clock: Clock, rng: random.Random, folder: Path | None = None
+    ) -> Driver:
+        """A driver for the devices of one ``connection``, at least one.
+
+        ``rng`` gives the jitter of the back-off. ``folder`` is where the driver may keep what it learned; without one it
+        forgets.
         """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import random
 import signal
 import time
 from dataclasses import asdict
@@ -22,10 +21,8 @@ import structlog
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.events import ConditionData
 from contract.ids import AgentName, Lane
-from contract.points import Catalogue, ConditionKind, PointRole
+from contract.points import ConditionKind, PointRole
 from contract.wire import frames, session
-from drivers.base import Driver
-from drivers.catalogue import DRIVERS
 from edge_agent.acquire.tasks import Acquisition, acquire
 from edge_agent.detect import engine as detect
 from edge_agent.detect.kernels import jit
@@ -37,6 +34,7 @@ from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAs
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter
+from edge_agent.settings.connections import make_drivers
 from edge_agent.settings.model import AgentConfig
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
 from edge_agent.station.status import write_status
@@ -102,8 +100,8 @@ class Agent:
         self._telemetry = TelemetryStore.open(self._directory, self._events, outbox, clock, ledger)
         self._telemetry.set_catalogue(self._catalogue)
         self._lifecycle = Lifecycle(self._events, config.name, config.organisation, config.keys, clock)
-        self._drivers = self._make_drivers(self._catalogue)
-        self._acquired = [Acquisition(driver.device) for driver in self._drivers]
+        self._drivers = make_drivers(config, self._catalogue, clock, self._directory)
+        self._acquired = [Acquisition(", ".join(driver.devices)) for driver in self._drivers]
         self._engine = detect.Engine(self._catalogue, clock.mono_ns())
         _, standing = self._events.conditions()
         self._orphans = self._restore(standing)
@@ -136,12 +134,12 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, signal.Signals(number).name)
         self._log.info(
-            "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._drivers),
+            "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
             boot_id=self._events.boot_id,
         )  # fmt: skip
         uplinks = [asyncio.create_task(uplink.run(), name=f"uplink {uplink.peer.name}") for uplink in self._uplinks]
         work = [
-            asyncio.create_task(acquire(driver, self._pipeline.accept, self._clock, seen), name=driver.device)
+            asyncio.create_task(acquire(driver, self._pipeline.accept, self._clock, seen), name=seen.devices)
             for driver, seen in zip(self._drivers, self._acquired, strict=True)
         ]
         work += [
@@ -280,14 +278,6 @@ class Agent:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _make_drivers(self, catalogue: Catalogue) -> list[Driver]:
-        drivers = []
-        for device in self._config.devices:
-            points = [point for point in catalogue if point.device == device.name]
-            rng = random.Random(f"{self._config.name}/{device.name}")
-            drivers.append(DRIVERS[device.driver].make(device.settings, points, self._clock, rng))
-        return drivers
-
     def _restore(self, standing: tuple[ConditionData, ...]) -> list[ConditionData]:
         """Hand standing conditions back to the kernel; returns those whose point is gone."""
         ids = {(point.organisation, point.was or point.tag): point.id for point in self._catalogue}
@@ -323,7 +313,8 @@ class Agent:
 
     def _device_scans(self) -> dict[int, int]:
         ids = {point.device: point.id for point in self._catalogue if point.role is PointRole.DEVICE}
-        return {ids[driver.device]: driver.health().last_good_scan_wall_ns or 0 for driver in self._drivers}
+        healths = [health for driver in self._drivers for health in driver.healths()]
+        return {ids[health.device]: health.last_good_scan_wall_ns or 0 for health in healths}
 
     def status(self) -> dict[str, Any]:
         """What the status file says."""
@@ -348,7 +339,7 @@ class Agent:
             "storage": {"events": asdict(self._events.health()), "telemetry": asdict(self._telemetry.health())},
             "conditions": [each.to_json() for each in conditions],
             "conditions_as_of_seq": as_of_seq,
-            "devices": [_plain(driver.health()) for driver in self._drivers],
+            "devices": [_plain(health) for driver in self._drivers for health in driver.healths()],
             "acquisition": [asdict(each) for each in self._acquired],
             "uplink": _sum_up([asdict(uplink.traffic) for uplink in self._uplinks]),
             "destinations": [

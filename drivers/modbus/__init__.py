@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from contract.clock import Clock
 from contract.points import PointRole, PointSpec
-from drivers.base import Driver, PointFault
+from drivers.base import DeviceSetup, Driver, PointFault
 from drivers.modbus.address import examine
 from drivers.modbus.settings import ModbusTcpSettings
 
@@ -35,8 +36,18 @@ class ModbusTcp:
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
 
-    def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
+    def connection(self, settings: BaseModel) -> str | None:  # noqa: ARG002
+        return None
+
+    def make(
+        self,
+        devices: Sequence[DeviceSetup],
+        clock: Clock,
+        rng: random.Random,
+        folder: Path | None = None,  # noqa: ARG002
+    ) -> Driver:
         from drivers.modbus.driver import ModbusDriver  # brings pymodbus, which an agent without Modbus can spare
 
-        assert isinstance(settings, ModbusTcpSettings)
-        return ModbusDriver(settings, points, clock, rng)
+        (device,) = devices
+        assert isinstance(device.settings, ModbusTcpSettings)
+        return ModbusDriver(device.settings, device.points, clock, rng)

@@ -114,6 +114,10 @@ class ModbusDriver:
     def device(self) -> str:
         return self._own.device
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.device,)
+
     def check(self) -> list[Fault]:
         return list(self._faults)
 
@@ -155,6 +159,9 @@ class ModbusDriver:
             last_good_scan_wall_ns=self._last_good_scan_wall_ns,
             missed_turns=self._timetable.missed if self._timetable else 0,
         )
+
+    def healths(self) -> tuple[DeviceHealth, ...]:
+        return (self.health(),)
 
     async def close(self) -> None:
         self._link.close()

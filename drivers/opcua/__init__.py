@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from contract.clock import Clock
 from contract.errors import ConfigError, Fault
 from contract.points import PointRole, PointSpec
-from drivers.base import Driver, PointFault
+from drivers.base import DeviceSetup, Driver, PointFault
 from drivers.opcua.address import examine
 from drivers.opcua.settings import OpcUaSettings
 
@@ -36,7 +37,16 @@ class OpcUa:
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
 
-    def make(self, settings: BaseModel, points: Sequence[PointSpec], clock: Clock, rng: random.Random) -> Driver:
+    def connection(self, settings: BaseModel) -> str | None:  # noqa: ARG002 - a session serves one device
+        return None
+
+    def make(
+        self,
+        devices: Sequence[DeviceSetup],
+        clock: Clock,
+        rng: random.Random,
+        folder: Path | None = None,  # noqa: ARG002 - nothing is learned
+    ) -> Driver:
         """Raises ConfigError, too, where the gateway was installed without the part for OPC UA."""
         try:
             from drivers.opcua.driver import OpcUaDriver  # brings asyncua, which an agent without OPC UA can spare
@@ -45,5 +55,6 @@ class OpcUa:
             raise ConfigError(
                 [Fault("agent.toml", None, "driver", message, "Install parksentry[edge-opcua]")]
             ) from error
-        assert isinstance(settings, OpcUaSettings)
-        return OpcUaDriver(settings, points, clock, rng)
+        (device,) = devices
+        assert isinstance(device.settings, OpcUaSettings)
+        return OpcUaDriver(device.settings, device.points, clock, rng)

@@ -62,6 +62,10 @@ class OpcUaDriver:
     def device(self) -> str:
         return self._own.device
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.device,)
+
     def check(self) -> list[Fault]:
         return list(self._faults)
 
@@ -101,6 +105,9 @@ class OpcUaDriver:
             last_failure=self._last_failure,
             last_good_scan_wall_ns=self._last_good_scan_wall_ns,
         )
+
+    def healths(self) -> tuple[DeviceHealth, ...]:
+        return (self.health(),)
 
     async def close(self) -> None:
         """Nothing is left to give back: ``run`` closes its session when it ends."""

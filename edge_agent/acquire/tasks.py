@@ -1,4 +1,4 @@
-"""One task per device. A driver never raises for its device's trouble; if it raises, that is a fault in our own code.
+"""One task per connection. A driver never raises for its device's trouble; if it raises, that is a fault in our own code.
 
 Even then polling goes on: the failure is logged and counted, the driver is started again, and meanwhile the ticks of
 the pipeline let its points go stale, so nobody takes silence for health.
@@ -22,9 +22,9 @@ RESTART_PAUSE_NS_MAX: Final = 30 * NS_PER_S
 
 @dataclass(slots=True)
 class Acquisition:
-    """Counters of one driver's task."""
+    """Counters of one driver's task; ``devices`` are the names of those on its connection."""
 
-    device: str
+    devices: str
     batches: int = 0
     crashes: int = 0
     last_crash: str | None = None
@@ -32,7 +32,7 @@ class Acquisition:
 
 async def acquire(driver: Driver, accept: Callable[[SampleBatch], None], clock: Clock, seen: Acquisition) -> None:
     """Run ``driver`` until cancelled."""
-    log = structlog.get_logger().bind(device=driver.device)
+    log = structlog.get_logger().bind(devices=seen.devices)
     pause_ns = RESTART_PAUSE_NS
     while True:
         try:

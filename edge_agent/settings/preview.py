@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,13 +14,13 @@ from contract.clock import SimulatedClock
 from contract.errors import Fault
 from contract.points import ConditionClass, PointRole, PointSpec
 from drivers.base import Driver
-from drivers.catalogue import DRIVERS
-from edge_agent.settings.model import AgentConfig, Device
+from edge_agent.settings.connections import make_drivers
+from edge_agent.settings.model import AgentConfig
 
 
 def driver_faults(config: AgentConfig) -> list[Fault]:
     """What the drivers object to in their devices as a whole, such as a timetable that cannot be kept."""
-    return [fault for device in config.devices for fault in _driver(config, device).check()]
+    return [fault for driver in _drivers(config) for fault in driver.check()]
 
 
 def check_report(config: AgentConfig) -> list[str]:
@@ -33,14 +32,14 @@ def check_report(config: AgentConfig) -> list[str]:
     for device in config.devices:
         points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
         lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")
-        lines.extend(f"  {line}" for line in _driver(config, device).plan_report())
+    lines.extend(f"  {line}" for driver in _drivers(config) for line in driver.plan_report())
     return [*lines, *_set_points(config.points), _storage(config)]
 
 
-def _driver(config: AgentConfig, device: Device) -> Driver:
-    """A driver that shall never run; its points get passing ids, since the store has given none yet."""
-    points = [replace(point, id=number) for number, point in enumerate(config.points_of(device.name), 1)]
-    return DRIVERS[device.driver].make(device.settings, points, SimulatedClock(), random.Random(0))
+def _drivers(config: AgentConfig) -> list[Driver]:
+    """Drivers that shall never run; their points get passing ids, since the store has given none yet."""
+    points = [replace(point, id=number) for number, point in enumerate(config.points, 1)]
+    return make_drivers(config, points, SimulatedClock())
 
 
 def _timetable(points: Sequence[PointSpec]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from contract.points import PointRole, PointSpec, PointType
+from drivers.base import DeviceSetup
 from drivers.opcua import OpcUa
 from drivers.opcua.settings import OpcUaSettings
 
@@ -116,7 +117,8 @@ def new_driver():
             id=DEVICE, tag="plc", org="plant", device="plc", role=PointRole.DEVICE, type=PointType.BIT, poll_s=0.1
         )
         keys = {"endpoint": server.endpoint, "publish_ms": 50, "timeout_s": 0.5, "reconnect_max_s": 0.3} | settings
-        return OpcUa().make(OpcUaSettings(**keys), [own, *points], RealClock(), random.Random(7))
+        setup = DeviceSetup("plc", "device.1", OpcUaSettings(**keys), [own, *points])
+        return OpcUa().make([setup], RealClock(), random.Random(7))
 
     return make
 

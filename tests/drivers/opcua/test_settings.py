@@ -90,7 +90,9 @@ def test_an_agent_without_opc_ua_loads_nothing_of_it():
         "from contract.points import *; import edge_agent.settings.load;"
         "own = PointSpec(id=1, tag='plc', org='p', device='plc', role=PointRole.DEVICE);"
         "factory = DRIVERS['modbus_tcp'];"
-        "factory.make(factory.settings_model(host='127.0.0.1'), [own], SimulatedClock(), random.Random(1));"
+        "from drivers.base import DeviceSetup;"
+        "setup = DeviceSetup('plc', 'device.1', factory.settings_model(host='127.0.0.1'), [own]);"
+        "factory.make([setup], SimulatedClock(), random.Random(1));"
         "sys.exit(any(name.split('.')[0] == 'asyncua' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

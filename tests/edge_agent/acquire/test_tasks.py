@@ -13,7 +13,6 @@ from edge_agent.acquire.tasks import Acquisition, acquire
 class Crashing:
     """Yields one batch, then raises; again and again."""
 
-    device = "plc1"
     runs = 0
 
     async def run(self) -> AsyncIterator[SampleBatch]:
