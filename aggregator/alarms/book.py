@@ -1,7 +1,8 @@
 """Every alarm in memory, moved by news of conditions, by people and by timers, through the one table.
 
-Its owner is ingest, the only writer: it loads the book at start, hands each decision a Changeset, and ends when a commit
-fails, so memory and store never differ. What the table refuses from the process (a SNAPSHOT that repeats what is known)
+Its owner is ingest, the only writer: it loads the book at start, tells it what each agent had said, hands each decision
+a Changeset, and ends when a commit fails, so memory and store never differ. Several agents may report one condition: the
+alarm follows the worst of what they say, and is over when the last of them says so. What the table refuses from the process (a SNAPSHOT that repeats what is known)
 is no news and leaves no record; what it refuses a person is told to him.
 """
 
@@ -12,18 +13,21 @@ from dataclasses import replace
 from typing import Final
 
 from aggregator.alarms.alarm import Alarm, Instance, alarm_row, instance_id, instance_row
-from aggregator.alarms.policy import AlarmKey, AlarmRules, key_of, latches, priority
+from aggregator.alarms.policy import AlarmKey, AlarmRules, badness, key_of, latches, priority
 from aggregator.alarms.states import Effect, Event, Reason, Shelf, State, Step, Trigger
 from aggregator.alarms.table import step
 from aggregator.alarms.tables import ALARM_ACTIVATIONS, ALARM_INSTANCES, ALARMS
 from aggregator.journal.changeset import Changeset
 from aggregator.journal.log import Draft, JournalKind
 from contract.events import ConditionData, Json
-from contract.ids import ActivationId
+from contract.ids import ActivationId, AgentName
 from contract.points import ConditionClass
 
 _SILENCING: Final = frozenset({Event.ACKNOWLEDGE, Event.RETURNED, Event.SHELVE, Event.SUPPRESS,
                                Event.REMOVE_FROM_SERVICE})  # fmt: skip
+_HISTORY: Final = frozenset({Event.MISSED, Event.PASSED})
+_BESIDE: Final = _HISTORY | {Event.JOINED}
+"""News beside that which a standing alarm shows."""
 
 
 class Book:
@@ -32,28 +36,57 @@ class Book:
     def __init__(self, alarms: Iterable[Alarm] = (), rules: AlarmRules | None = None) -> None:
         self.rules = rules or AlarmRules()
         self._alarms = {alarm.key: alarm for alarm in alarms}
+        self._reports: dict[AlarmKey, dict[AgentName, ConditionData]] = {}
+        """What stands, by the agents that say so; stored by ingest, which has it of every agent."""
         self._due_ns: int | None = None
         self._find_due()
 
     def get(self, key: AlarmKey) -> Alarm | None:
         return self._alarms.get(key)
 
-    def is_active(self, condition: ConditionData) -> bool:
-        return self._of(condition).state.active
-
     # -- the process -------------------------------------------------------------------------------------------------
 
+    def know(self, condition: ConditionData) -> None:
+        """What an agent said of a condition before this process began."""
+        reports = self._reports.setdefault(key_of(condition), {})
+        if condition.level:
+            reports[condition.activation.agent] = condition
+        else:
+            reports.pop(condition.activation.agent, None)
+
     def take(self, changes: Changeset, condition: ConditionData, exercise_id: str | None = None) -> None:
-        """The present state of a condition. The same again changes nothing."""
-        alarm = self._of(condition)
-        known, state = alarm.condition, alarm.state
-        if state.active and (not condition.level or condition.activation != known.activation):
-            self._move(changes, key_of(condition), Trigger(Event.RETURNED), condition, exercise_id)
-        if condition.level and condition.inhibited and not state.suppressed:
-            self._move(changes, key_of(condition), Trigger(Event.SUPPRESS), condition, exercise_id)
-        self._raise(changes, condition, exercise_id)
-        if state.suppressed and not (condition.level and condition.inhibited):
-            self._move(changes, key_of(condition), Trigger(Event.UNSUPPRESS), condition, exercise_id)
+        """The present state of a condition, as one agent has it. The same again changes nothing."""
+        key, agent = key_of(condition), condition.activation.agent
+        before = self._reports.get(key, {}).get(agent)
+        self.know(condition)
+        worst = self._worst(condition)
+        state = self._of(condition).state
+        is_new = condition.level > 0 and (before is None or before.activation != condition.activation)
+        is_alone = self._reports[key].keys() <= {agent}
+        if state.active and (not worst.level or (is_new and is_alone)):
+            self._move(changes, key, Trigger(Event.RETURNED), worst, exercise_id)
+        if worst.level and worst.inhibited and not state.suppressed:
+            self._move(changes, key, Trigger(Event.SUPPRESS), worst, exercise_id)
+        if state.active and is_new and not is_alone:
+            joins = Trigger(Event.JOINED, condition.level, latches(condition))
+            self._move(changes, key, joins, condition, exercise_id)
+        self._raise(changes, worst, exercise_id)
+        self._follow(changes, worst)
+        if state.suppressed and not (worst.level and worst.inhibited):
+            self._move(changes, key, Trigger(Event.UNSUPPRESS), worst, exercise_id)
+
+    def _worst(self, condition: ConditionData) -> ConditionData:
+        """Of what all agents say of this condition; among equals that which the alarm shows already."""
+        shown = self._of(condition).condition.activation.agent
+        reports = self._reports[key_of(condition)].items()
+        ranked = [((badness(said), agent == shown, agent), said) for agent, said in reports]
+        return max(ranked, key=lambda each: each[0], default=((), condition))[1]
+
+    def _follow(self, changes: Changeset, worst: ConditionData) -> None:
+        """Show what the alarm rests on now, where that went from one agent to another without a change of state."""
+        alarm = self._of(worst)
+        if alarm.state.active and alarm.condition.activation != worst.activation:
+            self._put(changes, replace(alarm, condition=worst))
 
     def take_history(self, changes: Changeset, condition: ConditionData, exercise_id: str | None = None) -> None:
         """An activation that came and went before anybody here could know of it."""
@@ -129,13 +162,13 @@ class Book:
         if isinstance(found, Reason):
             return found
         instance = _instance(changes, alarm, trigger, found, condition, restricted, data)
-        history = trigger.event in {Event.MISSED, Event.PASSED}
+        beside = trigger.event in _BESIDE and alarm.is_standing
         moved = replace(
-            alarm, state=found.state, condition=alarm.condition if history and alarm.is_standing else condition,
+            alarm, state=found.state, condition=alarm.condition if beside else condition,
             revision=alarm.revision + (trigger.event is not Event.COMMENT), changed_ns=changes.wall_ns,
             sounding=_sounding(alarm, trigger.event, found),
             instance=None if Effect.ENDS_INSTANCE in found.effects else instance,
-shelf_until_ns=_shelf_end(alarm, found, until_ns), service_until_ns=_service_end(alarm, found, until_ns),
+            shelf_until_ns=_shelf_end(alarm, found, until_ns), service_until_ns=_service_end(alarm, found, until_ns),
             re_alarm_ns=_re_alarm(alarm, found, changes.wall_ns, self.rules),
             hold=_hold(alarm, found.state, trigger.event, restricted, data),
         )  # fmt: skip
@@ -145,7 +178,7 @@ shelf_until_ns=_shelf_end(alarm, found, until_ns), service_until_ns=_service_end
             instance = replace(instance, ended_ns=ended_ns)
             changes.put(ALARM_INSTANCES, instance_row(instance))
         changes.drafts.append(
-            _draft(changes, alarm, moved, instance, trigger.event, found, data, restricted, exercise_id)
+            _draft(changes, alarm, moved, instance, trigger, condition, found, data, restricted, exercise_id)
         )
         return moved
 
@@ -167,7 +200,7 @@ def _instance(
         instance = Instance(
             instance_id(condition.activation), alarm.key, condition.org, condition.condition_class.value,
             changes.wall_ns, condition.on_time_ns, trigger.level,
-            late=trigger.event in {Event.MISSED, Event.PASSED},
+            late=trigger.event in _HISTORY,
         )  # fmt: skip
     if instance is None:
         return None
@@ -230,22 +263,22 @@ def _hold(
 
 
 def _draft(
-    changes: Changeset, before: Alarm, after: Alarm, instance: Instance | None, event: Event, found: Step,
-    data: Mapping[str, Json], restricted: Mapping[str, Json] | None, exercise_id: str | None,
+    changes: Changeset, before: Alarm, after: Alarm, instance: Instance | None, trigger: Trigger,
+    condition: ConditionData, found: Step, data: Mapping[str, Json], restricted: Mapping[str, Json] | None,
+    exercise_id: str | None,
 ) -> Draft:  # fmt: skip
-    condition = after.condition
-    activation = condition.activation
+    activation, late = condition.activation, trigger.event in _HISTORY
+    level = max(after.state.level, before.state.level, trigger.level if late else 0)
     effects: list[Json] = [effect.value for effect in sorted(found.effects)]
     record: dict[str, Json] = {
-        "event": event.value, "organisation": after.key.organisation, "tag": after.key.tag,
+        "event": trigger.event.value, "organisation": after.key.organisation, "tag": after.key.tag,
         "kind": after.key.kind.value, "class": condition.condition_class.value,
         "instance": None if instance is None else instance.id, "revision": str(after.revision),
         "from": _state_json(before.state), "to": _state_json(after.state), "effects": effects,
-        "priority": priority(condition, max(after.state.level, before.state.level)),
+        "priority": priority(condition, level),
         "activation": {"agent": activation.agent, "epoch": activation.epoch, "seq": str(activation.seq)},
         "details": dict(data),
     }  # fmt: skip
-    late = event in {Event.MISSED, Event.PASSED}
     return Draft(
         JournalKind.ALARM, changes.wall_ns, record, condition.org, exercise_id, late=late, restricted=restricted
     )

@@ -59,6 +59,12 @@ def gas(condition: ConditionData) -> Gas | None:
     return _GAS_OF_UNIT.get(condition.unit) if condition.condition_class is ConditionClass.SAFETY else None
 
 
+def badness(condition: ConditionData) -> tuple[bool, bool, int]:
+    """Of several agents' news of one condition the greatest rules: first what no gateway inhibits, then safety, then the
+    higher level."""
+    return not condition.inhibited, condition.condition_class is ConditionClass.SAFETY, condition.level
+
+
 def latches(condition: ConditionData) -> bool:
     return gas(condition) is not None
 

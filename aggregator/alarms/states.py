@@ -18,6 +18,8 @@ class Event(StrEnum):
     RAISED = "raised"
     LEVEL_UP = "level_up"
     LEVEL_DOWN = "level_down"
+    JOINED = "joined"
+    """Another agent reports it as well, or again, while it is active."""
     RETURNED = "returned"
     MISSED = "missed"
     PASSED = "passed"

@@ -30,6 +30,9 @@ What the standard leaves open, and what is decided here
   silence it, and an alarm that nobody ever heard does not come of it.
 - *A level up sounds again even if it was acknowledged*, and what latches latches then, if a hold kept it from that; a
   level down only moves the level: it is less, not new.
+- *What another agent reports as well is heard* (JOINED), even if the alarm was acknowledged at that level: two agents of
+  one tag may well be two places, of which the operator has looked at one. Beneath a hold it is like a condition that is
+  raised there.
 - *Acknowledge, unacknowledge and reset are refused while held*: one would answer for what is not shown.
 - *Raised beneath a shelf* an alarm owes nothing if nothing was owed, since the shelf is a person's decision about just
   that; one that latches does owe, since a shelf is not to make a gas alarm forget itself.
@@ -188,7 +191,8 @@ OUT_OF_SERVICE: Final = MappingProxyType(
 )
 LEVELS: Final = MappingProxyType({
     0: _moves(
-        raised=Move.AS_RAISED, returned=Reason.NOT_ACTIVE, level_up=Reason.NOT_ACTIVE, level_down=Reason.NOT_ACTIVE
+        raised=Move.AS_RAISED, returned=Reason.NOT_ACTIVE, level_up=Reason.NOT_ACTIVE, level_down=Reason.NOT_ACTIVE,
+        joined=Reason.NOT_ACTIVE,
     ),
     1: _moves(
         raised=Reason.ALREADY_ACTIVE, returned=Move.TO_0, level_up=Move.TO_2, level_down=Reason.AT_THAT_LEVEL
@@ -247,6 +251,8 @@ CORE: Final[Mapping[Cover, Block]] = MappingProxyType({
                 _to(_U, _JOINS, _SOUND, latching=_UL), _to(_UL, _JOINS, _SOUND), _to(_UL, _JOINS, _SOUND)),
         level_up=_RISES,
         level_down=_LEVEL_MOVES,
+        joined=(_INACTIVE, _to(_U, _JOINS, _SOUND, latching=_UL), _to(_UL, _JOINS, _SOUND),
+                _to(_U, _JOINS, _SOUND, latching=_UL), _to(_UL, _JOINS, _SOUND), _INACTIVE, _INACTIVE, _INACTIVE),
         returned=_RETURNS,
         missed=(_to(_R, _OPENS, latching=_RL), *_JOINED[:4], _to(_R, _JOINS, latching=_RL), _to(_RL, _JOINS),
                 _to(_RL, _JOINS)),
@@ -266,6 +272,8 @@ CORE: Final[Mapping[Cover, Block]] = MappingProxyType({
                 _to(_UL, _JOINS), _to(_UL, _JOINS)),
         level_up=_LEVEL_MOVES,
         level_down=_LEVEL_MOVES,
+        joined=(_INACTIVE, _to(_U, _JOINS, latching=_UL), _to(_UL, _JOINS), _to(_K, _JOINS, latching=_UL),
+                _to(_UL, _JOINS), _INACTIVE, _INACTIVE, _INACTIVE),
         returned=_RETURNS,
         missed=(_to(_N, _OPENS, latching=_RL), *_JOINED[:4], _to(_R, _JOINS, latching=_RL), _to(_RL, _JOINS),
                 _to(_RL, _JOINS)),
@@ -279,6 +287,7 @@ CORE: Final[Mapping[Cover, Block]] = MappingProxyType({
                 _to(_KL, _JOINS)),
         level_up=_LEVEL_MOVES,
         level_down=_LEVEL_MOVES,
+        joined=(_INACTIVE, *_JOINED[:4], _INACTIVE, _INACTIVE, _INACTIVE),
         returned=_RETURNS,
         missed=(_to(_N, _OPENS), *_JOINED),
         passed=(_to(_N, _OPENS), *_JOINED),

@@ -74,6 +74,8 @@ class Streams:
         }
         self._recall = recall
         self._alarms = alarms
+        for entry in (each for present in self._present.values() for each in present.entries.values()):
+            alarms.know(entry.condition)
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -172,11 +174,11 @@ class Streams:
         return None
 
     def raise_standing(self, group: Group) -> None:
-        """Alarms for conditions that stand and have none: the database comes from a time before there were alarms."""
+        """Alarms for conditions that stand and have none, or a lesser one: the database comes from a time before there were
+        alarms, or before they followed the worst of several agents."""
         for present in self._present.values():
             for entry in present.standing():
-                if not self._alarms.is_active(entry.condition):
-                    self._alarms.take(group, entry.condition)
+                self._alarms.take(group, entry.condition)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,15 @@ alarm; what was heard lies in ``sounded``, how many instances were opened and en
 """
 
 
+def worst(reports):
+    """Of several (level, inhibited), one per agent, what an alarm shows: the level, and whether it is suppressed."""
+    reports = list(reports)
+    open_levels = [level for level, inhibited in reports if level and not inhibited]
+    if open_levels:
+        return max(open_levels), False
+    return max([level for level, _ in reports], default=0), any(level for level, _ in reports)
+
+
 class Alarm:
     def __init__(self, latches):
         self.latches = latches
@@ -99,6 +108,18 @@ class Alarm:
             self.shelved_to = None
             self.once = False
         self.release()
+        return None
+
+    def joined(self):
+        if not self.level:
+            return "not_active"
+        self.activations += 1
+        if not self.held():
+            self.latched = self.latched or self.latches
+            self.sound()
+        elif not self.suppressed and not self.removed and (self.latched or self.latches):  # a shelf and nothing else
+            self.latched = True
+            self.owed = True
         return None
 
     def level_down(self):

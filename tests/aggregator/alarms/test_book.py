@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from aggregator.alarms.commands import Action
-from aggregator.alarms.service import AlarmService
-from aggregator.commands.channel import CommandClient
-from aggregator.commands.messages import Command
 from aggregator.commands.refusal import RefusalCode, RefusedError
-from aggregator.people.passwords import hash_new
-from aggregator.people.rights import Caller
-from aggregator.people.service import PeopleService
 from contract.clock import NS_PER_S
 from contract.wire import frames
 
-PASSWORD = "correct horse battery"
 KEY = "acme/AT-1/high"
-
-
-class Room:
-    """People before a control room whose receiver turns while they ask."""
-
-    def __init__(self, park):
-        self.park = park
-        self.client = CommandClient(park.folder)
-        self.people = PeopleService(park.folder, park.clock, self.client)
-        self.alarms = AlarmService(park.folder, self.people)
-
-    def during(self, call, *args, **named):
-        with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(call, *args, **named)
-            self.park.turn_until(asked.done, turns=500)
-            return asked.result()
-
-    def enter(self, name, role, scope=""):
-        args = {"name": name, "role": role, "scope": scope, "password_hash": hash_new(name, PASSWORD)}
-        self.during(self.client.send, Command("user_add", args))
-        return Caller(self.during(self.people.sign_in, name, PASSWORD, "console 2"), "console 2")
-
-    def act(self, caller, action, name=KEY, seen=None, **args):
-        view = self.alarms.one(caller, name)
-        return self.during(
-            self.alarms.act, caller, action, view.instance, view.revision if seen is None else seen, **args
-        )
-
-    def refused(self, *args, **named):
-        with pytest.raises(RefusedError) as caught:
-            self.act(*args, **named)
-        return caught.value
-
-    def letter(self, caller, name=KEY):
-        return self.alarms.one(caller, name).letter
-
-
-@pytest.fixture
-def room(park):
-    found = Room(park)
-    yield found
-    found.client.close()
-
-
-@pytest.fixture
-def wang(room):
-    return room.enter("wang", "operator")
-
-
-def told(agent, tag, *levels):
-    """The agent reports a condition at each level in turn; 0 is gone. One activation."""
-    first = len(agent.records) + 1
-    for number, level in enumerate(levels):
-        agent.turn(tag, level, None if number == 0 else first)
-    agent.acked(agent.batch(first))
-
-
-def alarms_of(park):
-    return [(each["data"]["event"], each["data"]["to"]["letter"]) for each in park.journal("alarm")]
 
 
 # --- the life of a gas alarm -------------------------------------------------------------------------------------------
 
 
 def test_gas_comes_is_acknowledged_goes_and_is_reset(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     (view,) = room.alarms.standing(wang)
     assert (view.letter, view.level, view.priority, view.sounding, view.activations) == ("B", 1, 2, True, 1)
     view = room.act(wang, Action.ACKNOWLEDGE, comment="seen on camera")
@@ -96,11 +28,11 @@ def test_gas_comes_is_acknowledged_goes_and_is_reset(room, wang, agent):
     assert room.alarms.standing(wang) == []
     (instance,) = room.alarms.history(wang)
     assert (instance.activations, instance.level_max, instance.ended_ns is not None) == (1, 1, True)
-    assert alarms_of(room.park) == [("raised", "B"), ("acknowledge", "C"), ("returned", "C"), ("reset", "A")]
+    assert room.story() == [("raised", "B"), ("acknowledge", "C"), ("returned", "C"), ("reset", "A")]
 
 
 def test_a_higher_level_sounds_again_and_is_the_same_instance(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.ACKNOWLEDGE)
     before = room.alarms.one(wang, KEY).instance
     agent.turn("AT-1", 2, 1)
@@ -110,7 +42,7 @@ def test_a_higher_level_sounds_again_and_is_the_same_instance(room, wang, agent)
 
 
 def test_the_names_of_people_stand_in_the_restricted_part_only(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.ACKNOWLEDGE)
     (row,) = room.park.rows("SELECT open, restricted FROM journal WHERE kind = 'alarm' AND restricted <> x''")
     assert b"wang" not in row.open
@@ -121,7 +53,7 @@ def test_the_names_of_people_stand_in_the_restricted_part_only(room, wang, agent
 
 
 def test_an_action_on_what_has_moved_on_is_refused_and_on_record(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     seen = room.alarms.one(wang, KEY).revision
     agent.turn("AT-1", 2, 1)
     agent.acked(agent.batch(2))
@@ -147,7 +79,7 @@ def test_an_action_on_what_has_moved_on_is_refused_and_on_record(room, wang, age
     ],
 )
 def test_what_cannot_be_is_refused_with_a_code(room, wang, agent, action, args, code):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     before = room.alarms.one(wang, KEY)
     assert room.refused(wang, action, **args).code is code
     assert room.alarms.one(wang, KEY) == before
@@ -155,7 +87,7 @@ def test_what_cannot_be_is_refused_with_a_code(room, wang, agent, action, args, 
 
 def test_outside_his_scope_a_person_sees_and_does_nothing(room, wang, agent):
     li = room.enter("li", "operator", "other-works")
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     assert room.alarms.standing(li) == []
     assert room.alarms.history(li) == []
     with pytest.raises(RefusedError) as caught:
@@ -172,7 +104,7 @@ def until(room, seconds):
 
 
 def test_a_shelf_ends_when_it_was_promised(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     assert room.act(wang, Action.SHELVE, reason="calibrating", until_ns=until(room, 600)).letter == "E"
     room.park.clock.tick(599 * NS_PER_S)
     room.park.receiver.turn()
@@ -181,11 +113,11 @@ def test_a_shelf_ends_when_it_was_promised(room, wang, agent):
     room.park.receiver.turn()
     view = room.alarms.one(wang, KEY)
     assert (view.letter, view.sounding) == ("B", True)
-    assert alarms_of(room.park)[-1] == ("shelf_expired", "B")
+    assert room.story()[-1] == ("shelf_expired", "B")
 
 
 def test_a_shelf_that_ended_while_nobody_ran_ends_at_the_start(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.SHELVE, reason="calibrating", until_ns=until(room, 600))
     room.park.clock.tick(900 * NS_PER_S)
     room.park.restart()
@@ -193,7 +125,7 @@ def test_a_shelf_that_ended_while_nobody_ran_ends_at_the_start(room, wang, agent
 
 
 def test_a_higher_level_ends_a_shelf(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.SHELVE, reason="calibrating", until_ns=until(room, 600))
     agent.turn("AT-1", 2, 1)
     agent.acked(agent.batch(2))
@@ -202,18 +134,18 @@ def test_a_higher_level_ends_a_shelf(room, wang, agent):
 
 
 def test_what_stands_acknowledged_for_long_is_heard_again(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.ACKNOWLEDGE)
     room.park.restart()
     room.park.clock.tick(3601 * NS_PER_S)
     room.park.receiver.turn()
     assert room.letter(wang) == "B"
-    assert alarms_of(room.park)[-1] == ("realarm", "B")
+    assert room.story()[-1] == ("realarm", "B")
 
 
 def test_out_of_service_needs_an_engineer_a_permit_and_a_date(room, wang, agent):
     chen = room.enter("chen", "engineer")
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     view = room.act(chen, Action.REMOVE_FROM_SERVICE, permit="P-7", until_ns=until(room, 86400))
     assert (view.letter, view.hold["service"]["permit"], view.hold["service"]["person"]) == ("G", "P-7", "chen")
     assert room.refused(wang, Action.ACKNOWLEDGE).params["reason"] == "held"
@@ -228,7 +160,7 @@ def snapshot(agent, as_of, *conditions):
 
 
 def test_what_was_acknowledged_stays_so_through_a_restart_and_a_snapshot(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.ACKNOWLEDGE)
     before = room.alarms.one(wang, KEY)
     room.park.restart()
@@ -238,11 +170,11 @@ def test_what_was_acknowledged_stays_so_through_a_restart_and_a_snapshot(room, w
     for _ in range(5):
         room.park.receiver.turn()
     assert room.alarms.one(wang, KEY) == before
-    assert len(alarms_of(room.park)) == 2
+    assert len(room.story()) == 2
 
 
 def test_another_activation_in_the_snapshot_is_heard_even_if_the_one_before_was_acknowledged(room, wang, agent):
-    told(agent, "AT-1", 1)
+    room.told(agent, "AT-1", 1)
     room.act(wang, Action.ACKNOWLEDGE)
     agent.turn("AT-1", 0, 1)
     agent.turn("AT-1", 1)
@@ -266,16 +198,16 @@ def test_what_came_and_went_during_an_outage_is_owed_without_sound(room, wang, a
 
 
 def test_each_activation_belongs_to_one_instance(room, wang, agent):
-    told(agent, "AT-1", 1, 0)
-    told(agent, "AT-1", 1, 0)
-    told(agent, "AT-2", 1)
+    room.told(agent, "AT-1", 1, 0)
+    room.told(agent, "AT-1", 1, 0)
+    room.told(agent, "AT-2", 1)
     rows = room.park.rows("SELECT seq, instance FROM alarm_activations ORDER BY seq")
     assert [row.seq for row in rows] == [1, 3, 5]
     assert rows[0].instance == rows[1].instance != rows[2].instance
 
 
 def test_a_database_from_before_there_were_alarms_gets_them_at_the_start(room, wang, agent):
-    told(agent, "AT-1", 2)
+    room.told(agent, "AT-1", 2)
     for table in ("alarms", "alarm_instances", "alarm_activations"):
         with room.park.connection.begin():
             room.park.connection.exec_driver_sql(f"DELETE FROM {table}")
