@@ -1,7 +1,8 @@
-"""A whole small park for a test: played devices, agents and an aggregator, each a process of its own, on real sockets.
+"""A whole small park: played devices, agents and an aggregator, each a process of its own, on real sockets.
 
 Makes the folders that a person would make, starts the programs through their command lines, kills them by pid, and
 waits for what must follow. Everything lies in one folder that the caller gives; everything started ends with ``stop``.
+``Testbed`` adds what demo and scenarios need: people, the register of the park, the journal as it grows.
 What is read back comes from the programs' own files (ledgers, databases opened read-only, status), never from their
 memory.
 """
@@ -22,8 +23,13 @@ from typing import Any, Final, Self, TypeVar
 import numpy as np
 import psutil
 
+from aggregator.app import ask
+from aggregator.commands.messages import Command
+from aggregator.folder import Folder
+from aggregator.people.passwords import hash_new
 from contract.batch import SampleBatch
 from contract.clock import NS_PER_S
+from contract.events import Json
 from contract.ids import Lane
 from contract.keys import format_public, format_secret, generate
 from contract.points import Catalogue
@@ -31,16 +37,17 @@ from contract.wire.chunk import decode_chunk, fill_values
 from contract.wire.codec import decode
 from contract.wire.frames import CatalogueFrame
 from edge_agent.settings.io_list import COLUMNS
-from hil_tests.agent_folder import toml_text
+from hil_tests.agent_folder import agent_name, copy_for_run, toml_text
 from hil_tests.audit import Audit, audit
 from hil_tests.compare import Committed, parse_ledger
-from hil_tests.processes import Program, run_to_end
+from hil_tests.processes import Program, run_to_end, tail
 from hil_tests.rig.ports import reserve
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import Site, parse_site
 
 ORGANISATION: Final = "demo-chem"
-READY_TIMEOUT_S: Final = 40.0
+HOST: Final = "127.0.0.1"
+READY_TIMEOUT_S: Final = 60.0
 PAUSE_S: Final = 0.01
 AGENT_DATA: Final = "data"
 T = TypeVar("T")
@@ -61,18 +68,25 @@ def one_device(name: str, registers: Sequence[Mapping[str, object]], **settings:
     )
 
 
-class FieldError(AssertionError):
+class FieldError(TimeoutError):
     """Something that had to happen did not happen in time."""
 
 
-def wait_for(question: Callable[[], T | None], what: str, timeout_s: float = READY_TIMEOUT_S) -> T:
-    """Ask until the answer is true; returns it. Raises FieldError."""
+def wait_for(
+    question: Callable[[], T | None], what: str, timeout_s: float = READY_TIMEOUT_S, *, of: Sequence[Program] = ()
+) -> T:
+    """Ask until the answer is true; returns it. ``of`` are the programs that it depends on.
+
+    Raises FieldError, with what they wrote last, and ProgramError as soon as one of them has ended."""
     until_ns = time.monotonic_ns() + round(timeout_s * NS_PER_S)
     while True:
+        for program in of:
+            program.require_running()
         if answer := question():
             return answer
         if time.monotonic_ns() > until_ns:
-            raise FieldError(f"{what}: not within {timeout_s} s")
+            wrote = "".join(f"\n{each.name} wrote:\n{tail(each.written())}" for each in of)
+            raise FieldError(f"{what}: not within {timeout_s:g} s{wrote}")
         time.sleep(PAUSE_S)
 
 
@@ -100,14 +114,14 @@ class Tail:
 
 
 class FieldAgent:
-    """One agent's folder and its process."""
+    """One agent's folder and its process. Without ``witness`` it keeps no ledger, and pays for the sync of none."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, witness: bool = True) -> None:
         self.name = name
         self.folder = folder
-        self.ledger = folder / "ledger.jsonl"
-        arguments = ("run", str(folder), "--ledger", str(self.ledger))
-        self.program = Program(name, "edge_agent.cli", arguments, folder.with_suffix(".log"))
+        self.ledger = _beside(folder, "ledger")
+        arguments = ("run", str(folder), *(("--ledger", str(self.ledger)) if witness else ()))
+        self.program = Program(name, "edge_agent.cli", arguments, _beside(folder, "log"))
 
     @property
     def store(self) -> Path:
@@ -132,9 +146,9 @@ class FieldAggregator:
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.folder = folder
         self.endpoint = endpoint
-        self.ledger = folder / "ledger.jsonl"
+        self.ledger = _beside(folder, "ledger")
         arguments = ("run", str(folder), "--ledger", str(self.ledger))
-        self.program = Program("aggregator", "aggregator.cli", arguments, folder.with_suffix(".log"))
+        self.program = Program("aggregator", "aggregator.cli", arguments, _beside(folder, "log"))
 
     @property
     def database(self) -> Path:
@@ -153,10 +167,16 @@ class FieldAggregator:
     def revoke(self, name: str) -> None:
         self.command("agents", "revoke", name, "--dir", str(self.folder))
 
+    def add_user(self, name: str, role: str, password: str, scope: str = "") -> None:
+        """As ``aggregator users add`` does, without the second that a process takes to start. Raises RefusedError."""
+        args: dict[str, Json] = {"name": name, "role": role, "scope": scope, "password_hash": hash_new(name, password)}
+        ask(Folder(self.folder), Command("user_add", args, station="console"))
+
     def start(self) -> None:
         """Returns when it takes connections."""
         self.program.start()
-        wait_for(self._listens, "the aggregator listens")
+        place = self.endpoint.removeprefix("tcp://")
+        wait_for(lambda: accepts(place), "the aggregator takes connections", of=[self.program])
 
     def ingest_pid(self) -> int | None:
         """Pid of the process that commits; None while there is none."""
@@ -215,32 +235,43 @@ class FieldAggregator:
         assert isinstance(frame, CatalogueFrame)
         return frame.catalogue
 
-    def _listens(self) -> bool:
-        self.program.require_running()
-        host, port = self.endpoint.removeprefix("tcp://").rsplit(":", 1)
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
+
+def accepts(place: str) -> bool:
+    """Whether somebody takes connections at ``HOST:PORT``."""
+    host, port = place.rsplit(":", 1)
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def _beside(folder: Path, kind: str) -> Path:
+    return folder.with_name(f"{folder.name}.{kind}")
 
 
 class Field:
     """``with Field(folder, site) as field: agent = field.add_agent("gate", "plant", points); field.start()``.
 
     The rig runs from the beginning, since agents are configured with its ports. The aggregator's ports are reserved
-    without listening, so it can be killed and started again on them.
+    without listening, so it can be killed and started again on them. ``web_port`` 0 is any free one.
     """
 
-    def __init__(self, folder: Path, site: Site) -> None:
-        self.folder = folder
-        self.rig = Rig(site, folder / "rig")
+    aggregator: FieldAggregator
+
+    def __init__(self, folder: Path, site: Site, *, web_port: int = 0) -> None:
+        """Raises ConfigError for a site that cannot be played; starts nothing."""
+        self.folder = folder.resolve()
+        self.rig = Rig(site, self.folder / "rig")
         self.agents: dict[str, FieldAgent] = {}
+        self.web = ""
+        self._web_port = web_port
         self._stack = ExitStack()
-        self.aggregator = FieldAggregator(folder / "aggregator", f"tcp://127.0.0.1:{self._reserve_port()}")
 
     def __enter__(self) -> Self:
         try:
             self.rig.start()
             self._stack.callback(self.rig.stop)
-            self.aggregator.init(f"127.0.0.1:{self._reserve_port()}")
+            self.aggregator = FieldAggregator(self.folder / "aggregator", f"tcp://{self._reserve_port()}")
+            self.web = self._reserve_port(self._web_port)
+            self.aggregator.init(self.web)
         except BaseException:
             self.stop()
             raise
@@ -262,19 +293,23 @@ class Field:
     ) -> FieldAgent:  # fmt: skip
         """Make an agent's folder with keys, admit it, do not start it. It reads one device of the rig; ``tables`` are
         further tables of its agent.toml, such as ``telemetry={"chunk_s": 1}``."""
-        agent = FieldAgent(self.folder / name, name)
-        (agent.folder / "keys").mkdir(parents=True)
-        self._write_keys(agent)
-        wiring = {"name": device, "driver": "modbus_tcp", "host": "127.0.0.1", "port": self.rig.ports[device],
+        agent = FieldAgent(self._agent_folder(name), name)
+        agent.folder.mkdir(parents=True)
+        wiring = {"name": device, "driver": "modbus_tcp", "host": HOST, "port": self.rig.ports[device],
                   "timeout_s": timeout_s}  # fmt: skip
         destination = {"name": "park", "endpoints": [self.aggregator.endpoint]}
         write_agent_file(agent.folder / "agent.toml", name, destination, wiring, tables)
         write_points(agent.folder / "points.csv", device, points)
-        if admitted:
-            self.aggregator.admit(name, agent.folder / "keys" / "agent.pub")
-        self.agents[name] = agent
-        self._stack.callback(agent.program.stop)
-        return agent
+        return self._added(agent, admitted=admitted)
+
+    def add_copy(self, folder: Path, *, witness: bool = True) -> FieldAgent:
+        """Copy a person's folder for an agent, set it up for this field, give it keys and admit it; do not start it.
+
+        Raises ConfigError where it is no agent's folder."""
+        name = agent_name(folder)
+        agent = FieldAgent(self._agent_folder(name), name, witness=witness)
+        copy_for_run(folder, agent.folder, self.aggregator.endpoint, self.rig.ports)
+        return self._added(agent, admitted=True)
 
     def start(self) -> None:
         """Start the aggregator and every agent; returns when all stream."""
@@ -288,13 +323,11 @@ class Field:
         """The session of this start stands, and something of it was acknowledged."""
 
         def streams() -> bool:
-            agent.program.require_running()
-            self.aggregator.program.require_running()
             status = agent.status()
             fresh = status.get("pid") == agent.program.pid
             return fresh and all(each["phase"] == "streaming" for each in status["destinations"])
 
-        wait_for(streams, f"{agent.name} streams")
+        wait_for(streams, f"{agent.name} streams", of=[agent.program, self.aggregator.program])
 
     def wait_until_drained(self, agent: FieldAgent, timeout_s: float = READY_TIMEOUT_S) -> None:
         """The aggregator has committed whatever the agent has committed, on both lanes."""
@@ -304,15 +337,27 @@ class Field:
     def audit(self, agent: FieldAgent) -> Audit:
         return audit(agent.name, agent.committed(), agent.store, self.aggregator.database)
 
-    def _reserve_port(self) -> int:
-        """Bound and never listening: refuses connections, and the system gives the number to nobody else, while a
-        listener that reuses addresses may take it."""
-        reserved = self._stack.enter_context(reserve("127.0.0.1"))
-        return int(reserved.getsockname()[1])
+    def _agent_folder(self, name: str) -> Path:
+        return self.folder / "agents" / name
+
+    def _added(self, agent: FieldAgent, *, admitted: bool) -> FieldAgent:
+        self._write_keys(agent)
+        if admitted:
+            self.aggregator.admit(agent.name, agent.folder / "keys" / "agent.pub")
+        self.agents[agent.name] = agent
+        self._stack.callback(agent.program.stop)
+        return agent
+
+    def _reserve_port(self, port: int = 0) -> str:
+        """``HOST:PORT``, bound and never listening: refuses connections, and the system gives the number to nobody else,
+        while a listener that reuses addresses may take it."""
+        reserved = self._stack.enter_context(reserve(HOST, port))
+        return f"{HOST}:{reserved.getsockname()[1]}"
 
     def _write_keys(self, agent: FieldAgent) -> None:
         keys = generate(agent.name)
         folder = agent.folder / "keys"
+        folder.mkdir()
         (folder / "agent.key").write_text(format_secret(keys), encoding="ascii")
         (folder / "agent.key").chmod(0o600)
         (folder / "agent.pub").write_text(format_public(keys.public), encoding="ascii")

@@ -19,7 +19,8 @@ from typing import IO, Final, Self
 
 import psutil
 
-STOP_TIMEOUT_S: Final = 15.0
+STOP_TIMEOUT_S: Final = 30.0
+"""An agent brings down what it owes before it ends; on a busy machine that takes its time."""
 COMMAND_TIMEOUT_S: Final = 60.0
 TAIL_LINES: Final = 15
 LINES_WAITING_MAX: Final = 100_000
@@ -30,8 +31,12 @@ class ProgramError(RuntimeError):
     """A program did not start, ended by itself, or said no; the text ends with the last lines that it wrote."""
 
     def __init__(self, name: str, message: str, output: str) -> None:
-        tail = "\n".join(output.splitlines()[-TAIL_LINES:])
-        super().__init__(f"{name} {message}" + (f"; it wrote:\n{tail}" if tail else ""))
+        super().__init__(f"{name} {message}" + (f"; it wrote:\n{tail(output)}" if output else ""))
+
+
+def tail(output: str) -> str:
+    """The last lines of what a program wrote."""
+    return "\n".join(output.splitlines()[-TAIL_LINES:])
 
 
 class Program:

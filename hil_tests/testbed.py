@@ -1,13 +1,12 @@
-"""Everything on one machine: a site's devices, its agents, and an aggregator, on free ports of 127.0.0.1.
+"""A field made of folders that a person wrote, with people at its control room and a look at what happens there.
 
-Demo and scenarios run on it. It makes keys and folders, starts and ends the programs in the right order, keeps their
-ledgers and follows the journal; what all that means is judged elsewhere.
+Demo and scenarios run on it. It starts and ends the programs in the right order (``Field`` knows each of them), and
+follows the journal; what all that means is judged elsewhere.
 """
 
 from __future__ import annotations
 
 import shutil
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,22 +18,26 @@ from typing import Final, Self
 
 from contract.errors import ConfigError, Fault
 from contract.ids import Lane
-from hil_tests.agent_folder import agent_name, copy_for_run
-from hil_tests.compare import Committed, Comparison, compare, parse_ledger
+from hil_tests.agent_folder import agent_name
+from hil_tests.compare import Committed, Comparison, compare
 from hil_tests.control_room import ControlRoom
+from hil_tests.field import Field, accepts, wait_for
 from hil_tests.journal_lines import JournalEvent, parse_journal_line
-from hil_tests.processes import Followed, Program, ProgramError, run_to_end
-from hil_tests.rig.ports import reserve
+from hil_tests.processes import Followed, Program, ProgramError
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import Site
 from hil_tests.verdicts import SeenEvent
 
-HOST: Final = "127.0.0.1"
 AGGREGATOR: Final = "aggregator"
 REGISTER_FILE: Final = "register.toml"
-START_TIMEOUT_S: Final = 60.0
-CATCH_UP_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 180.0
+"""On a new machine, agents compile their detectors first; on a busy one that takes minutes."""
+CATCH_UP_TIMEOUT_S: Final = 60.0
 PERIOD_S: Final = 0.05
+
+
+def _silent(_line: str) -> None:
+    """For those who do not want to hear how far the start has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +58,24 @@ class Testbed:
 
     def __init__(
         self, site: Site, agent_folders: Sequence[Path], work_dir: Path, *, agent_ledgers: bool = True,
-        accounts: Sequence[Account] = (), register: Path | None = None,
+        accounts: Sequence[Account] = (), register: Path | None = None, web_port: int = 0,
+        say: Callable[[str], None] = _silent,
     ) -> None:  # fmt: skip
         """Raises ConfigError for folders that cannot be used; starts nothing. Without ``agent_ledgers`` the agents do
         not pay for the sync of one, and nothing can be said of what was lost. ``accounts`` may sign in; ``register`` is
-        the park's register.toml."""
+        the park's register.toml; ``say`` hears how far the start has come."""
         self._agent_ledgers = agent_ledgers
         self.accounts = {each.name: each for each in accounts}
         self._register = register
-        self.web_url = ""
-        self.rig = Rig(site.on_free_ports(), work_dir / "rig")
-        self.work_dir = work_dir.resolve()
+        self._say = say
+        self.field = Field(work_dir, site.on_free_ports(), web_port=web_port)
         self.folders = {agent_name(folder): folder for folder in agent_folders}
         if len(self.folders) < len(agent_folders) or AGGREGATOR in self.folders:
             fault = Fault("agent.toml", None, "agent.name", "two programs have one name", "Give each agent its own.")
             raise ConfigError([fault])
-        self.programs: dict[str, Program] = {}
         self.events: list[JournalEvent] = []
         self._stack = ExitStack()
-        self._reserved: list[socket.socket] = []
         self._journal: Followed | None = None
-        self._web = 0
 
     def __enter__(self) -> Self:
         try:
@@ -97,28 +97,42 @@ class Testbed:
         return [*self.folders]
 
     @property
+    def rig(self) -> Rig:
+        return self.field.rig
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        agents = {name: agent.program for name, agent in self.field.agents.items()}
+        return {AGGREGATOR: self.field.aggregator.program} | agents
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{self.field.web}"
+
+    @property
     def aggregator_dir(self) -> Path:
-        return self.work_dir / AGGREGATOR
+        return self.field.aggregator.folder
 
     def agent_dir(self, name: str) -> Path:
-        return self.work_dir / "agents" / name
+        return self.field.agents[name].folder
 
     def sign_in(self, name: str) -> ControlRoom:
         """A control room's client with one of the accounts signed in; waits for the web. The testbed closes it.
 
-        Raises KeyError, ProgramError, ControlRoomError."""
-        _wait(lambda: _accepts(self._web), self.programs[AGGREGATOR], "serves its pages")
+        Raises KeyError, ProgramError, FieldError, ControlRoomError."""
+        aggregator = self.programs[AGGREGATOR]
+        wait_for(lambda: accepts(self.field.web), "the control room serves its pages", START_TIMEOUT_S, of=[aggregator])
         room = self._stack.enter_context(ControlRoom(self.web_url))
         room.sign_in(name, self.accounts[name].password)
         return room
 
     def received(self) -> list[Committed]:
         """What the aggregator has committed so far, in its order."""
-        return parse_ledger(_text(self.work_dir / "aggregator.ledger"))
+        return self.field.aggregator.committed()
 
     def sent(self) -> list[Committed]:
         """What the agents have committed so far."""
-        return [each for name in self.agents for each in parse_ledger(_text(self._agent_ledger(name)), name)]
+        return [each for agent in self.field.agents.values() for each in agent.committed()]
 
     def comparison(self) -> Comparison:
         return compare(self.sent(), self.received(), [gap for event in self.events for gap in event.gaps])
@@ -140,7 +154,7 @@ class Testbed:
         assert self._journal is not None
         lines = self._journal.lines(timeout_s)
         if not lines and not self._journal.running:
-            raise ProgramError("aggregator journal --follow", "ended", _text(self.work_dir / "journal.log"))
+            raise ProgramError("aggregator journal --follow", "ended", self._journal_log.read_text(encoding="utf-8"))
         events = [event for line in lines if (event := parse_journal_line(line)) is not None]
         self.events += events
         return events
@@ -156,8 +170,8 @@ class Testbed:
         """Stop the agents, let what they owe arrive, read the journal to its end. Ledgers and events are complete then.
 
         Raises ProgramError when the journal lacks events that the aggregator committed."""
-        for name in self.agents:
-            self.programs[name].stop()
+        for agent in self.field.agents.values():
+            agent.program.stop()
         deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
         while missing := self.commits().keys() - {event.number for event in self.events}:
             if time.monotonic() > deadline:
@@ -166,93 +180,35 @@ class Testbed:
 
     def close(self) -> None:
         """End everything. Safe to call twice."""
-        for name in self.agents:
-            if name in self.programs:
-                self.programs[name].stop()
-        if AGGREGATOR in self.programs:
-            self.programs[AGGREGATOR].stop()
         self._stack.close()
-        for each in self._reserved:
-            each.close()
 
     # -- start -------------------------------------------------------------------------------------------------------
 
+    @property
+    def _journal_log(self) -> Path:
+        return self.field.folder / "journal.log"
+
     def _start(self) -> None:
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        self._stack.enter_context(self.rig)
-        listen, self._web = self._port(), self._port()
-        endpoint, web = f"tcp://{HOST}:{listen}", f"{HOST}:{self._web}"
-        self.web_url = f"http://{web}"
-        run_to_end("aggregator.cli", "init", str(self.aggregator_dir), "--listen", endpoint, "--web", web)
-        for account in self.accounts.values():
-            self._add_account(account)
+        self.field.folder.mkdir(parents=True, exist_ok=True)
+        self._stack.enter_context(self.field)
+        self._say(f"{len(self.rig.ports)} devices listen")
         if self._register is not None:
             shutil.copyfile(self._register, self.aggregator_dir / REGISTER_FILE)
-        for name, folder in self.folders.items():
-            self._admit(name, folder, endpoint)
-        ledger = str(self.work_dir / "aggregator.ledger")
-        aggregator = self._program(AGGREGATOR, "aggregator.cli", "run", str(self.aggregator_dir), "--ledger", ledger)
-        aggregator.start()
-        _wait(lambda: _accepts(listen), aggregator, "listens")
+        for folder in self.folders.values():
+            self.field.add_copy(folder, witness=self._agent_ledgers)
+        for account in self.accounts.values():
+            self.field.aggregator.add_user(account.name, account.role, account.password, account.org)
+        self.field.aggregator.start()
+        self._say("the aggregator takes connections")
         self._journal = self._stack.enter_context(
-            Followed("aggregator.cli", "journal", "--dir", str(self.aggregator_dir), "--follow",
-                     log=self.work_dir / "journal.log")
-        )  # fmt: skip
-        for name in self.agents:
-            witness = ("--ledger", str(self._agent_ledger(name))) if self._agent_ledgers else ()
-            self._program(name, "edge_agent.cli", "run", str(self.agent_dir(name)), *witness).start()
-        for name in self.agents:
-            _wait(partial(self._has_delivered, name), self.programs[name], "delivers its first event")
-
-    def _add_account(self, account: Account) -> None:
-        password = self.work_dir / f"{account.name}.password"
-        password.touch(mode=0o600)
-        password.write_text(account.password + "\n", encoding="utf-8")
-        run_to_end(
-            "aggregator.cli", "users", "add", account.name, "--role", account.role, "--org", account.org,
-            "--password-file", str(password), "--dir", str(self.aggregator_dir),
-        )  # fmt: skip
-
-    def _admit(self, name: str, folder: Path, endpoint: str) -> None:
-        own = self.agent_dir(name)
-        copy_for_run(folder, own, endpoint, self.rig.ports)
-        run_to_end("edge_agent.cli", "keygen", str(own))
-        shutil.copyfile(self.aggregator_dir / "keys" / "aggregator.pub", own / "keys" / "aggregator.pub")
-        public = str(own / "keys" / "agent.pub")
-        run_to_end("aggregator.cli", "agents", "add", name, public, "--dir", str(self.aggregator_dir))
-        run_to_end("edge_agent.cli", "check", str(own))
-
-    def _program(self, name: str, module: str, *arguments: str) -> Program:
-        self.programs[name] = Program(name, module, arguments, self.work_dir / f"{name}.log")
-        return self.programs[name]
-
-    def _port(self) -> int:
-        self._reserved.append(reserve(HOST))
-        return int(self._reserved[-1].getsockname()[1])
-
-    def _agent_ledger(self, name: str) -> Path:
-        return self.work_dir / f"{name}.ledger"
+            Followed("aggregator.cli", "journal", "--dir", str(self.aggregator_dir), "--follow", log=self._journal_log)
+        )
+        for agent in self.field.agents.values():
+            agent.start()
+        for name, agent in self.field.agents.items():
+            of = [agent.program, self.programs[AGGREGATOR]]
+            wait_for(partial(self._has_delivered, name), f"{name} delivers", START_TIMEOUT_S, of=of)
+            self._say(f"agent {name} delivers")
 
     def _has_delivered(self, name: str) -> bool:
         return any(each.key.agent == name and each.key.lane is Lane.EVENTS for each in self.received())
-
-
-def _wait(ready: Callable[[], bool], program: Program, what: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not ready():
-        program.require_running()
-        if time.monotonic() > deadline:
-            raise ProgramError(program.name, f"does not get so far that it {what}", program.written())
-        time.sleep(PERIOD_S)
-
-
-def _accepts(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
