@@ -23,6 +23,8 @@ from contract.events import INT64_MAX, Json
 from contract.points import ConditionKind
 
 TEXT_LENGTH_MAX: Final = 1000
+NAME_LENGTH_MAX: Final = 200
+"""Of an instance, or of organisation/tag/kind."""
 SERVICE_MAX_NS: Final = 366 * 24 * 3600 * NS_PER_S
 
 
@@ -86,12 +88,13 @@ def _handler(book: Book, action: Action) -> Handler:
 
 
 def _seen(book: Book, request: Request, demand: Demand) -> Alarm:
-    """The alarm that is meant, if the person may and if it is still what he saw."""
+    """The alarm that is meant, if the person may and if it is still what he saw. What lies outside his scope is unknown
+    in the same words as what is not there."""
     assert isinstance(request.actor, Person), "no alarm verb is the console's"
     request.actor.require(demand.right)
-    alarm = book.get(_key(request))
+    alarm = book.get(_key(request)) if "tag" in request.args else None
     if alarm is None or not request.actor.may(demand.right, alarm.condition.org):
-        raise RefusedError(RefusalCode.UNKNOWN, what="alarm", name=str(request.args.get("tag"))[:64])
+        raise RefusedError(RefusalCode.UNKNOWN, what="alarm", name=request.args.get("alarm"))
     instance = None if alarm.instance is None else alarm.instance.id
     if request.args.get("instance") != instance or request.args.get("seen") != alarm.revision:
         raise RefusedError(

@@ -34,9 +34,13 @@ def load_instance(connection: sa.Connection, id_: str) -> Instance | None:
     return None if row is None else instance_of(row)
 
 
-def load_history(connection: sa.Connection, limit: int, tag: str | None = None) -> list[Instance]:
-    """The newest instances, ended or not."""
-    query = sa.select(ALARM_INSTANCES).order_by(ALARM_INSTANCES.c.opened_ns.desc()).limit(limit)
+def load_history(connection: sa.Connection, limit: int, scope: str = "", tag: str | None = None) -> list[Instance]:
+    """The newest instances of a scope, ended or not."""
+    columns = ALARM_INSTANCES.c
+    query = sa.select(ALARM_INSTANCES).order_by(columns.opened_ns.desc(), columns.id).limit(limit)
+    if scope:  # as ``covers`` has it; LIKE would take a letter for its capital, and "_" for any
+        below = sa.func.substr(columns.org, 1, len(scope) + 1) == f"{scope}/"
+        query = query.where(sa.or_(columns.org == scope, below))
     if tag is not None:
-        query = query.where(ALARM_INSTANCES.c.tag == tag)
+        query = query.where(columns.tag == tag)
     return [instance_of(row) for row in connection.execute(query)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aggregator.alarms.alarm import Alarm, Instance
-from aggregator.alarms.commands import DEMANDS, Action
+from aggregator.alarms.commands import DEMANDS, NAME_LENGTH_MAX, Action
 from aggregator.alarms.policy import AlarmKey, Gas, gas, latches, priority
 from aggregator.alarms.queries import load_alarm, load_alarms, load_history, load_instance
 from aggregator.alarms.states import Step, Trigger
@@ -92,46 +92,51 @@ class AlarmService:
         """By its instance, or by "organisation/tag/kind". Raises RefusedError UNKNOWN."""
         person = self._people.require(caller, Right.SEE)
         alarm = self._find(name)
-        if not covers(person.scope, alarm.condition.org):
-            raise _unknown(name)
+        if alarm is None or not covers(person.scope, alarm.condition.org):
+            raise RefusedError(RefusalCode.UNKNOWN, what="alarm", name=name[:NAME_LENGTH_MAX])
         return _view(alarm)
 
     def history(self, caller: Caller, tag: str | None = None, limit: int = 100) -> list[Instance]:
-        """The newest instances, also those that are over."""
+        """The newest instances of the person's scope, also those that are over; fewer than ``limit`` where there are no
+        more."""
         person = self._people.require(caller, Right.SEE)
         with db.open_reader(self._database).begin() as connection:
-            found = load_history(connection, min(limit, HISTORY_MAX), tag)
-        return [instance for instance in found if covers(person.scope, instance.org)]
+            return load_history(connection, min(limit, HISTORY_MAX), person.scope, tag)
 
     def act(self, caller: Caller, action: Action, instance: str, seen: int, **args: Json) -> AlarmView:
         """Have it done; the alarm afterwards. ``seen`` is the revision that the person saw.
 
         Raises RefusedError (MOVED_ON where it has changed since, NOT_POSSIBLE with the table's reason, NOT_ALLOWED,
-        INVALID, UNKNOWN, NOT_SIGNED_IN) and UnavailableError.
+        INVALID, UNKNOWN, NOT_SIGNED_IN) and UnavailableError. Ingest alone judges, so that every refusal is on record and
+        who may not act is told so whether there is such an alarm or not.
         """
+        command: dict[str, Json] = {"alarm": instance[:NAME_LENGTH_MAX], "seen": seen, **args}
         alarm = self._find(instance)
-        key, standing = alarm.key, alarm.instance
-        named = None if "/" in instance else instance
-        command: dict[str, Json] = {
-            "organisation": key.organisation, "tag": key.tag, "kind": key.kind.value, "seen": seen,
-            "instance": named if named is not None or standing is None else standing.id, **args,
-        }  # fmt: skip
+        if alarm is not None:
+            command |= _meant(alarm, instance)
         self._people.command(caller, f"alarm_{action.value}", command)
+        assert alarm is not None, "nothing is done to what is unknown"
         with db.open_reader(self._database).begin() as connection:
-            done = load_alarm(connection, key)
+            done = load_alarm(connection, alarm.key)
         assert done is not None, "an alarm's row stays for ever"
         return _view(done)
 
-    def _find(self, name: str) -> Alarm:
+    def _find(self, name: str) -> Alarm | None:
         with db.open_reader(self._database).begin() as connection:
             key = _key(name)
             if key is None:
                 instance = load_instance(connection, name)
                 key = None if instance is None else instance.key
-            alarm = None if key is None else load_alarm(connection, key)
-        if alarm is None:
-            raise _unknown(name)
-        return alarm
+            return None if key is None else load_alarm(connection, key)
+
+
+def _meant(alarm: Alarm, name: str) -> dict[str, Json]:
+    """Whoever names a condition means the instance that stands."""
+    key, standing = alarm.key, None if alarm.instance is None else alarm.instance.id
+    return {
+        "organisation": key.organisation, "tag": key.tag, "kind": key.kind.value,
+        "instance": standing if "/" in name else name,
+    }  # fmt: skip
 
 
 def _key(name: str) -> AlarmKey | None:
@@ -139,10 +144,6 @@ def _key(name: str) -> AlarmKey | None:
     if len(parts) != 3 or parts[2] not in {kind.value for kind in ConditionKind}:
         return None
     return AlarmKey(parts[0], parts[1], ConditionKind(parts[2]))
-
-
-def _unknown(name: str) -> RefusedError:
-    return RefusedError(RefusalCode.UNKNOWN, what="alarm", name=name[:64])
 
 
 def _view(alarm: Alarm) -> AlarmView:

@@ -7,17 +7,17 @@ from types import GenericAlias
 from typing import Annotated, Any, Final, get_type_hints
 
 import pydantic
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from aggregator.alarms.alarm import Instance
-from aggregator.alarms.commands import Action
+from aggregator.alarms.commands import NAME_LENGTH_MAX, Action
 from aggregator.alarms.service import HISTORY_MAX, AlarmView
 from aggregator.api.signed_in import SignedIn
 from aggregator.services import Services
 from contract.events import INT64_MAX, Json
 
-NAME_LENGTH_MAX: Final = 200
 HISTORY_DEFAULT: Final = 100
+Name = Annotated[str, Path(max_length=NAME_LENGTH_MAX)]
 
 
 class Act(pydantic.BaseModel, extra="forbid"):
@@ -69,7 +69,7 @@ def router(services: Services) -> APIRouter:
     @routes.get(
         "/alarms/{name:path}", summary="One, by its instance or by organisation/tag/kind", response_model=_ALARM
     )
-    def one(caller: SignedIn, name: str) -> AlarmView:
+    def one(caller: SignedIn, name: Name) -> AlarmView:
         return services.alarms.one(caller, name)
 
     @routes.post(
@@ -77,7 +77,7 @@ def router(services: Services) -> APIRouter:
         summary="Do something to it, as the person who is signed in",
         response_model=_ALARM,
     )
-    def act(caller: SignedIn, name: str, action: Action, body: Act) -> AlarmView:
+    def act(caller: SignedIn, name: Name, action: Action, body: Act) -> AlarmView:
         return services.alarms.act(caller, action, name, body.seen, **body.args())
 
     return routes
