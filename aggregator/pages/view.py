@@ -101,12 +101,14 @@ class View:
 
     def tell(self, message: str) -> None:
         """Stays until it was read. Grey: alarm colours are for alarms."""
-        ui.notify(message, position="top", color="grey-9", timeout=0, close_button=self.text("shell.read"))
+        with self._client:  # what a button starts is a task of its own, and stands in no page
+            ui.notify(message, position="top", color="grey-9", timeout=0, close_button=self.text("shell.read"))
 
     def leave(self) -> None:
         """To the login page, which says why."""
-        self.left = True
-        ui.navigate.to(login_address(self.path, "not_signed_in"))
+        if not self.left:  # the feed and an action may both find out
+            self.left = True
+            self.run(f"controlRoom.leave({json.dumps(login_address(self.path, 'not_signed_in'))})")
 
     def run(self, script: str) -> None:
         self._client.run_javascript(script)

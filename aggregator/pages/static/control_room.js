@@ -16,7 +16,7 @@ window.controlRoom = (() => {
     other_3: { beeps: [440], beep_s: 0.25, every_s: 10 },
   };
   const RANK = Object.keys(TONES);  // the most urgent first: one tone at a time, so that each can be told
-  let offset_ms = 0, heard_ms = performance.now(), last = null, texts = {}, context = null, next_ms = 0;
+  let offset_ms = 0, heard_ms = performance.now(), last = null, texts = {}, context = null, next_ms = 0, leaving = false;
   let sounding = new Map(), silenced = new Set(JSON.parse(localStorage.getItem(SILENCED) || "[]"));
 
   const by = (id) => document.getElementById(id);
@@ -123,9 +123,17 @@ window.controlRoom = (() => {
     play();
   }
 
+  // The server sends a page away whose session is over. Of two that want to leave at once the first is obeyed.
+  function leave(address) {
+    if (!leaving) location.href = address;
+    leaving = true;
+  }
+
   async function signOut() {
-    const answer = await fetch("/api/v1/session", { method: "DELETE", headers: { "Content-Type": "application/json" } });
-    location.href = "/login" + (answer.ok ? "?reason=signed_out" : "");
+    leaving = true;  // else the server, which sees the session end, might give another reason
+    const asked = fetch("/api/v1/session", { method: "DELETE", headers: { "Content-Type": "application/json" } });
+    const answer = await asked.finally(() => { leaving = false; });
+    leave("/login" + (answer.ok ? "?reason=signed_out" : ""));
   }
 
   function language(code) {
@@ -160,5 +168,5 @@ window.controlRoom = (() => {
 
   // Test and support: what is sounding, and is it heard?
   const sound = () => ({ armed: armed(), audible: audible(), silenced: silenced.size });
-  return { state, silence, sound, typing, beijing };
+  return { state, silence, sound, typing, leave, beijing };
 })();

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
-ALARM_TO_SCREEN_S = 1.0
 PAGES = {"/": 1, "/alarms": 1, "/alarms?state=all": 1, "/journal": 1}
 
 
@@ -45,6 +43,17 @@ def test_one_signs_in_looks_and_signs_out(visit, control_room):
     page.wait_for_url("**/login**")
 
 
+def test_who_signs_out_is_told_that_and_not_that_his_session_was_revoked(visit):
+    page = visit("zhang").open("/alarms")
+    held = []
+    page.route("**/api/v1/session", lambda route: held.append((route, route.fetch())))
+    page.click("#cr-sign-out")
+    page.wait_for_function("document.body.classList.contains('cr-lost')")  # the server knows, and has left the page
+    route, response = held[0]
+    route.fulfill(response=response)
+    page.wait_for_url("**/login?reason=signed_out")
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_has_one_heading_the_bar_and_the_sentence(visit, language):
     visitor = visit("zhang", language)
@@ -60,20 +69,6 @@ def test_the_language_is_changed_with_one_press(visit):
     page = visit("zhang", "zh").open("/alarms")
     page.click("#cr-language")
     expect(page.locator("h1")).to_have_text("Alarms")
-
-
-def test_an_alarm_is_on_every_screen_within_a_second_and_acknowledged_by_keyboard(visit, control_room):
-    zhang, li = visit("zhang").open("/alarms"), visit("li").open("/journal")
-    control_room.raise_alarms(2, "AT-101")
-    committed_s = time.monotonic()
-    row(zhang, "AT-101").wait_for()
-    expect(li.locator(".cr-newest")).to_contain_text("AT-101")
-    assert time.monotonic() - committed_s < ALARM_TO_SCREEN_S + 1, "a shared core; the target is measured elsewhere"
-    select(zhang, "AT-101")
-    zhang.keyboard.press("k")
-    expect(row(zhang, "AT-101")).to_contain_text("acknowledged")
-    expect(zhang.locator(".cr-side")).to_contain_text("Acknowledged by")
-    expect(li.locator(".cr-newest")).not_to_contain_text("AT-101")
 
 
 def test_rows_stand_still_while_one_reads_and_new_ones_are_counted(visit, control_room):
@@ -101,6 +96,22 @@ def test_what_has_changed_meanwhile_is_told_and_not_acknowledged(visit, control_
     page.evaluate("emitEvent('alarm_action', {action: 'acknowledge', rows: [['acme/AT-301/high', 0]]})")
     expect(page.locator(".q-notification")).to_contain_text("AT-301 is now: unacknowledged")
     expect(row(page, "AT-301")).to_contain_text("unacknowledged")
+
+
+@pytest.mark.parametrize("way", ["button", "key"])
+def test_who_acts_before_he_is_told_what_changed_is_told_in_words(visit, control_room, way):
+    tag = f"AT-31-{way}"
+    control_room.raise_alarms(1, tag)
+    page = visit("zhang").open(f"/alarms?select=acme/{tag}/high")
+    expect(page.locator(".cr-side h2")).to_contain_text(tag)
+    with control_room.web_stands_still():
+        control_room.raise_alarms(2, tag)
+        if way == "key":
+            page.keyboard.press("k")
+        else:
+            page.locator(".cr-side").get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".q-notification")).to_contain_text(f"{tag} is now: unacknowledged")
+    assert not control_room.alarm(tag)["acknowledged"]
 
 
 def test_a_shelf_needs_a_reason_and_shows_what_is_left(visit, control_room):
@@ -158,16 +169,6 @@ def test_sound_is_shown_as_off_until_armed_and_silence_is_for_what_sounds_now(vi
     assert len(page.evaluate("controlRoom.sound().audible")) == 1
     page.click(".cr-nav a >> nth=0")
     page.wait_for_function("controlRoom.sound().armed")
-
-
-def test_a_revoked_session_leaves_every_page_and_can_do_nothing_more(visit, control_room):
-    control_room.raise_alarms(1, "AT-701")
-    visitor = visit("zhang")
-    page = visitor.open("/alarms")
-    row(page, "AT-701").wait_for()
-    control_room.command("sessions_revoke", name="zhang")
-    page.wait_for_url("**/login?reason=not_signed_in**", timeout=10_000)
-    expect(page.get_by_role("status")).to_contain_text("ended or was revoked")
 
 
 def test_the_journal_reads_as_sentences(visit, control_room):
