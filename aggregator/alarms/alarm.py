@@ -36,7 +36,8 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The alarm of one condition. ``revision`` grows with every change of its state and never goes back."""
+    """The alarm of one condition. ``revision`` grows with every change of its state and never goes back. ``level_owed``:
+    the highest level since it was last acknowledged, 0 where no instance stands."""
 
     key: AlarmKey
     condition: ConditionData
@@ -49,10 +50,19 @@ class Alarm:
     service_until_ns: int | None = None
     re_alarm_ns: int | None = None
     hold: Mapping[str, Json] = field(default_factory=dict)
+    level_owed: int = 0
 
     @property
     def is_standing(self) -> bool:
         return self.state.letter is not Letter.A
+
+    @property
+    def level_highest(self) -> int:
+        """What people have to know of: while it is unacknowledged the highest level since the last answer, then the present
+        one, or where only the latch holds it the highest of its instance."""
+        if not self.state.acknowledged:
+            return self.level_owed
+        return self.state.level or (0 if self.instance is None else self.instance.level_max)
 
 
 def instance_id(activation: ActivationId) -> str:
@@ -71,7 +81,7 @@ def alarm_row(alarm: Alarm) -> dict[str, Any]:
         "revision": alarm.revision, "changed_ns": alarm.changed_ns,
         "instance": None if alarm.instance is None else alarm.instance.id,
         "shelf_until_ns": alarm.shelf_until_ns, "service_until_ns": alarm.service_until_ns,
-        "re_alarm_ns": alarm.re_alarm_ns, "hold": json.dumps(dict(alarm.hold)),
+        "re_alarm_ns": alarm.re_alarm_ns, "level_owed": alarm.level_owed, "hold": json.dumps(dict(alarm.hold)),
         "condition": json.dumps(alarm.condition.to_json()), "standing": alarm.is_standing,
     }  # fmt: skip
 
@@ -85,6 +95,7 @@ def alarm_of(row: Any, instance: Instance | None) -> Alarm:
         AlarmKey(row.organisation, row.tag, ConditionKind(row.kind)),
         ConditionData.from_json(json.loads(row.condition)), state, row.sounding, row.revision, row.changed_ns,
         instance, row.shelf_until_ns, row.service_until_ns, row.re_alarm_ns, json.loads(row.hold),
+        row.level_owed,
     )  # fmt: skip
 
 

@@ -171,6 +171,7 @@ class Book:
             shelf_until_ns=_shelf_end(alarm, found, until_ns), service_until_ns=_service_end(alarm, found, until_ns),
             re_alarm_ns=_re_alarm(alarm, found, changes.wall_ns, self.rules),
             hold=_hold(alarm, found.state, trigger.event, restricted, data),
+            level_owed=_level_owed(alarm, trigger, found, instance),
         )  # fmt: skip
         self._put(changes, moved)
         if instance is not None:
@@ -213,7 +214,18 @@ def _instance(
         instance = replace(instance, acknowledged_ns=None, acknowledged_by=None)
     if data.get("comment"):
         instance = replace(instance, comment=str(data["comment"]))
-    return replace(instance, level_max=max(instance.level_max, found.state.level))
+    reached = trigger.level if trigger.event in _HISTORY else found.state.level
+    return replace(instance, level_max=max(instance.level_max, reached))
+
+
+def _level_owed(alarm: Alarm, trigger: Trigger, found: Step, instance: Instance | None) -> int:
+    if instance is None or Effect.ENDS_INSTANCE in found.effects:
+        return 0
+    if trigger.event is Event.ACKNOWLEDGE:
+        return found.state.level
+    if trigger.event is Event.UNACKNOWLEDGE:
+        return instance.level_max
+    return max(alarm.level_owed, trigger.level if trigger.event is Event.MISSED else found.state.level)
 
 
 def _link(activation: ActivationId, instance: Instance) -> dict[str, object]:

@@ -31,7 +31,8 @@ class AlarmView:
     """One alarm as a person sees it.
 
     ``instance`` names the instance that stands; an alarm that is held while normal has none, and is named by
-    "organisation/tag/kind". ``revision`` is what an action has to give back as *seen*. ``value``, ``setpoint`` are in
+    "organisation/tag/kind". ``level`` is the present one, 0 where the process is normal; ``level_highest`` the one that the
+    alarm is named and ranked by: while it is unacknowledged the highest since it was last acknowledged. ``revision`` is what an action has to give back as *seen*. ``value``, ``setpoint`` are in
     ``unit``, None where there is no number. Times are ns UTC; ``raised_ns`` is the edge's. ``allowed``: what the table
     would accept now, whoever asks.
     """
@@ -44,6 +45,7 @@ class AlarmView:
     letter: str
     active: bool
     level: int
+    level_highest: int
     level_max: int
     acknowledged: bool
     latched: bool
@@ -151,10 +153,10 @@ def _view(alarm: Alarm) -> AlarmView:
     return AlarmView(
         organisation=alarm.key.organisation, tag=alarm.key.tag, kind=alarm.key.kind.value, org=condition.org,
         instance="/".join(alarm.key) if instance is None else instance.id, letter=state.letter.value,
-        active=state.active, level=state.level, level_max=0 if instance is None else instance.level_max,
+        active=state.active, level=state.level, level_highest=alarm.level_highest, level_max=0 if instance is None else instance.level_max,
         acknowledged=state.acknowledged, latched=state.latched, shelved_until_ns=alarm.shelf_until_ns,
         suppressed=state.suppressed, out_of_service=state.out_of_service, service_until_ns=alarm.service_until_ns,
-        hold=dict(alarm.hold), priority=priority(condition, state.level or (instance.level_max if instance else 1)),
+        hold=dict(alarm.hold), priority=priority(condition, alarm.level_highest or 1),
         condition_class=condition.condition_class.value, is_gas=latches(condition),
         is_toxic=gas(condition) is Gas.TOXIC, sounding=alarm.sounding, value=_number(condition.value),
         unit=condition.unit, setpoint=_number(condition.setpoint), quality=condition.quality,

@@ -32,8 +32,9 @@ ALARMS: Final = sa.Table(
     sa.Column("hold", sa.Text, nullable=False),
     sa.Column("condition", sa.Text, nullable=False),
     sa.Column("standing", sa.Boolean, nullable=False, index=True),
+    sa.Column("level_owed", sa.Integer, nullable=False, server_default="0"),
 )
-"""``standing``: not normal, or held. ``hold``: reason, permit and person of shelf and out of service, JSON.
+"""``standing``: not normal, or held. ``level_owed``: the highest level since it was last acknowledged. ``hold``: reason, permit and person of shelf and out of service, JSON.
 ``condition``: the newest ConditionData, JSON. Times are the wall clock's; ``re_alarm_ns`` is when it sounds again."""
 
 ALARM_INSTANCES: Final = sa.Table(

@@ -12,7 +12,7 @@ from nicegui import ui
 from aggregator.alarms.commands import DEMANDS, Action
 from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
-from aggregator.pages.alarm_rows import condition, measured, state
+from aggregator.pages.alarm_rows import condition, level_now, measured, state
 from aggregator.pages.moments import beijing
 from aggregator.pages.view import View
 from contract.clock import NS_PER_S
@@ -82,6 +82,8 @@ def _facts(view: View, alarm: AlarmView) -> list[tuple[str, str]]:
         ("setpoint", escape(measured(text, alarm.setpoint, alarm.unit))),
         ("raised", times + (f' <span class="late">{escape(text("alarm.late"))}</span>' if alarm.late else "")),
     ]
+    if now := level_now(text, alarm):
+        facts.insert(1, ("level_now", escape(now)))
     if apart:
         facts.append(("received", beijing(alarm.received_ns)))
     facts += [

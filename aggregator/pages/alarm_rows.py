@@ -166,9 +166,19 @@ def order(alarm: AlarmView) -> str:
 
 
 def condition(text: Texts, alarm: AlarmView) -> str:
-    """What is the matter, in a few words: ``gas level 2``, ``high high``, ``fault``."""
+    """What is the matter, in a few words: ``gas level 2``, ``high high``, ``fault``; at the highest level that somebody
+    has to know of."""
+    return _at_level(text, alarm, alarm.level_highest or 1)
+
+
+def level_now(text: Texts, alarm: AlarmView) -> str:
+    """The present level in the same words, where the alarm is named by a higher one; else empty."""
+    return _at_level(text, alarm, alarm.level) if alarm.active and alarm.level < alarm.level_highest else ""
+
+
+def _at_level(text: Texts, alarm: AlarmView, level: int) -> str:
     nature = "gas_" if alarm.is_gas and alarm.kind == "high" else ""
-    return text.word("condition", f"{nature}{alarm.kind}_{alarm.level or 1}")
+    return text.word("condition", f"{nature}{alarm.kind}_{level}")
 
 
 def state(text: Texts, alarm: AlarmView, now_ns: int) -> str:

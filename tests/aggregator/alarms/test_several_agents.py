@@ -179,6 +179,7 @@ class Claims(RuleBasedStateMachine):
             assert level == 0
             return
         assert (alarm.state.level, alarm.state.active, alarm.state.suppressed) == (level, level > 0, suppressed)
+        assert alarm.state.acknowledged or alarm.level_owed >= max(1, level)
         shown = alarm.condition
         assert not level or (shown.level, shown.activation) in [
             (each.level, each.activation) for each in self.said.values()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
 from aggregator.pages.alarm_bar import summarise
-from aggregator.pages.alarm_rows import LETTERS, Filter, Listing, Shown, condition, order, row, row_id, state
+from aggregator.pages.alarm_rows import LETTERS, Filter, Listing, Shown, condition, level_now, order, row, row_id, state
 from aggregator.pages.texts import Language, texts
 from contract.clock import NS_PER_S
 
@@ -19,7 +19,8 @@ NOW_NS = 1_790_000_000 * NS_PER_S
 EN = texts(Language.EN)
 CALM = AlarmView(
     organisation="acme", tag="AT-1", kind="high", org="acme/tank", instance="i", letter="B", active=True, level=1,
-    level_max=1, acknowledged=False, latched=True, shelved_until_ns=None, suppressed=False, out_of_service=False,
+    level_highest=1, level_max=1, acknowledged=False, latched=True, shelved_until_ns=None, suppressed=False,
+    out_of_service=False,
     service_until_ns=None, hold={}, priority=2, condition_class="safety", is_gas=True, is_toxic=True, sounding=True,
     value=1.2, unit="mg/m3", setpoint=1.0, quality=0, raised_ns=NOW_NS, received_ns=NOW_NS, changed_ns=NOW_NS,
     revision=1, activations=1, late=False, agent="gate", comment=None, acknowledged_by=None, acknowledged_ns=None,
@@ -127,7 +128,11 @@ def test_states_are_told_in_words():
     assert state(EN, shelved, NOW_NS) == "shelved, 2 min left"
     assert state(EN, replace(CALM, letter="C", active=False), NOW_NS) == "returned, to be reset"
     assert condition(EN, CALM) == "gas level 1"
-    assert condition(EN, replace(CALM, is_gas=False, kind="low", level=2)) == "low low"
+    assert condition(EN, replace(CALM, is_gas=False, kind="low", level=2, level_highest=2)) == "low low"
+    fallen = replace(CALM, level=1, level_highest=2)
+    assert (condition(EN, fallen), level_now(EN, fallen)) == ("gas level 2", "gas level 1")
+    assert level_now(EN, CALM) == ""
+    assert level_now(EN, replace(fallen, active=False, level=0)) == ""
 
 
 @given(parks)

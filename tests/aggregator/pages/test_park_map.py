@@ -80,7 +80,8 @@ def test_a_normal_detector_has_no_symbol_and_leads_to_its_point():
 
 CALM = AlarmView(
     organisation="acme", tag="AT-1", kind="high", org="acme/tank", instance="i", letter="B", active=True, level=1,
-    level_max=1, acknowledged=False, latched=True, shelved_until_ns=None, suppressed=False, out_of_service=False,
+    level_highest=1, level_max=1, acknowledged=False, latched=True, shelved_until_ns=None, suppressed=False,
+    out_of_service=False,
     service_until_ns=None, hold={}, priority=2, condition_class="safety", is_gas=True, is_toxic=True, sounding=True,
     value=1.2, unit="mg/m3", setpoint=1.0, quality=0, raised_ns=1, received_ns=1, changed_ns=1,
     revision=1, activations=1, late=False, agent="gate", comment=None, acknowledged_by=None, acknowledged_ns=None,
