@@ -33,7 +33,7 @@ BITS = (1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1)
 
 @pytest.fixture
 def settings(libmodbus):
-    return {"host": "127.0.0.1", "port": libmodbus.port, "timeout_s": 0.5, "reconnect_max_s": 0.2}
+    return {"host": "127.0.0.1", "port": libmodbus.port, "timeout_s": 5.0, "reconnect_max_s": 0.2}
 
 
 def all_good(watched, expected):
