@@ -30,8 +30,8 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 .PHONY: demo
-demo: $(READY) ## rig, two agents and the aggregator on 127.0.0.1; SECONDS=60 runs without a person and writes demo-report.json
-	$(BIN)/hil-rig demo $(if $(SECONDS),--seconds $(SECONDS))
+demo: $(READY) ## a plant, two agents, a control room to sign in to; PORT=8080; SECONDS=60 runs without a person and judges
+	$(BIN)/hil-rig demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
 test: system lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests

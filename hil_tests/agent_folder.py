@@ -17,8 +17,8 @@ from typing import Any
 from contract.errors import ConfigError, Fault
 from hil_tests.latency import Marker
 from hil_tests.rig.registers import Table
-from hil_tests.rig.signals import Counter
-from hil_tests.rig.site import ModbusSpec, Site
+from hil_tests.rig.signals import Constant, Counter
+from hil_tests.rig.site import Device, ModbusSpec, Register, Site
 
 AGENT_FILE = "agent.toml"
 POINTS_FILE = "points.csv"
@@ -71,13 +71,36 @@ def markers(folder: Path, site: Site) -> list[Marker]:
         for device in site.devices
         if isinstance(device, ModbusSpec)
         for each in device.registers
-        if isinstance(each.signal, Counter) and each.signal.modulo == 2
+        if _is_wave(each)
     }
     return [
         Marker(agent, row["tag"], place[0], waves[place], place[1], place[2])
         for row in _rows(folder)
         if row["register"] and (place := (row["device"], Table(row["register"]), int(row["address"]))) in waves
     ]
+
+
+def without_markers(site: Site) -> Site:
+    """The same site, its square waves standing still at 0: there is nothing that could be timed, and nothing to read
+    past."""
+    return site.model_copy(update={"devices": tuple(_still(each) for each in site.devices)})
+
+
+def _still(device: Device) -> Device:
+    if not isinstance(device, ModbusSpec):
+        return device
+    zero = {"signal": Constant(kind="constant", value=0)}
+    still = tuple(each.model_copy(update=zero) if _is_wave(each) else each for each in device.registers)
+    return device.model_copy(update={"registers": still})
+
+
+def _is_wave(register: Register) -> bool:
+    return isinstance(register.signal, Counter) and register.signal.modulo == 2
+
+
+def descriptions(folder: Path) -> dict[str, str]:
+    """What each point of an agent is, in English, by tag."""
+    return {row["tag"]: row["description"].rpartition(" / ")[2] for row in _rows(folder)}
 
 
 def gas_setpoints(folder: Path) -> dict[str, float]:

@@ -11,7 +11,8 @@ from typing import Any, Final, Self
 
 import httpx
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 30.0
+"""A busy machine answers late; only one that does not answer at all ends a run."""
 MOVED_ON: Final = "moved_on"
 
 AlarmJson = dict[str, Any]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +20,16 @@ from typing import Any, Final
 import psutil
 
 from contract.clock import NS_PER_S
-from hil_tests.agent_folder import gas_setpoints, markers
+from hil_tests.agent_folder import descriptions, gas_setpoints, markers, without_markers
 from hil_tests.arrivals import Acknowledged, Arrival, Leak, arrivals, passings
-from hil_tests.journal_lines import told
+from hil_tests.field import HOST
 from hil_tests.latency import Marker, changes
 from hil_tests.operator import ProgramOperator, retire_markers
 from hil_tests.processes import run_to_end
 from hil_tests.report import Observed, Usage
+from hil_tests.rig.ports import reserve
 from hil_tests.rig.site import load_site
+from hil_tests.telling import Welcome, clock, in_words, line, not_shown, of_plant
 from hil_tests.testbed import REGISTER_FILE, Account, Testbed
 
 LEAK_SOURCE: Final = "cl2-tank-a"
@@ -37,8 +41,10 @@ LEAK_AGAIN_AFTER_S: Final = 240.0
 NEWS_PERIOD_S: Final = 0.2
 LOOK_PERIOD_S: Final = 1.0
 """How often the operator who is a program looks at the list."""
+WEB_PORT: Final = 8080
+"""Of a run for a person, where it is free."""
 ACCOUNTS: Final = tuple(Account(role, role, f"{role}-demo") for role in (
-    "viewer", "operator", "engineer", "administrator", "regulator"))  # fmt: skip
+    "operator", "viewer", "engineer", "administrator", "regulator"))  # fmt: skip
 
 
 def demo_folder() -> Path:
@@ -60,80 +66,131 @@ class _Script:
 
     def play(self, now_s: float) -> None:
         if now_s >= self.next_leak_s:
-            mono_ns = self._tell("leak", LEAK_SOURCE, LEAK_KG_S)
+            mono_ns = self.bed.rig.plant("leak", LEAK_SOURCE, LEAK_KG_S)
+            self.say(line("PLANT", f"chlorine leaks at tank A, {LEAK_KG_S * 1000:g} g/s"))
             until_ns = mono_ns + round((LEAK_AGAIN_AFTER_S - LEAK_LASTS_S) * NS_PER_S)
             self.first = self.first or Leak(LEAK_SOURCE, mono_ns, until_ns)
             self.next_stop_s, self.next_leak_s = now_s + LEAK_LASTS_S, now_s + LEAK_AGAIN_AFTER_S
         if now_s >= self.next_stop_s:
-            self._tell("stop_leak", LEAK_SOURCE)
+            self.bed.rig.plant("stop_leak", LEAK_SOURCE)
+            self.say(line("PLANT", "the leak is shut; the wind carries on what is out"))
             self.next_stop_s = math.inf
 
-    def _tell(self, *words: str | float) -> int:
-        self.say(f">> plant: {' '.join(map(str, words))}")
-        return self.bed.rig.plant(*words)
 
+def run_demo(
+    work_dir: Path, seconds: float | None, say: Callable[[str], None], *, port: int | None = None, kept: bool = False
+) -> Observed:
+    """Runs for ``seconds`` with an operator who is a program and markers that time the way, or until Ctrl-C for a person,
+    without either. ``port``: where the control room is served; ``kept``: the caller leaves ``work_dir`` where it is.
 
-def run_demo(work_dir: Path, seconds: float | None, say: Callable[[str], None]) -> Observed:
-    """Runs for ``seconds`` with an operator who is a program, or until Ctrl-C without one.
-
-    Raises ProgramError, RigError and ControlRoomError when a program fails to do its part."""
+    Raises OSError (the port is taken, something did not happen in time), ProgramError, RigError and ControlRoomError
+    when a program fails to do its part."""
     folder = demo_folder()
     site = load_site(folder)
+    site = site if seconds is not None else without_markers(site)
     agents = sorted(each for each in folder.iterdir() if each.is_dir())
-    say(f"starting {len(site.devices)} devices, {len(agents)} agents and an aggregator in {work_dir}")
-    with Testbed(site, agents, work_dir, accounts=ACCOUNTS, register=folder / REGISTER_FILE) as bed:
-        waves = [marker for each in agents for marker in markers(each, site)]
-        operator = None if seconds is None else ProgramOperator(bed.sign_in("operator"))
-        retire_markers(bed.sign_in("engineer"), {wave.tag for wave in waves})
-        say("\n".join(_how_to_look(bed)))
+    waves = [marker for each in agents for marker in markers(each, site)]
+    begin_ns = time.monotonic_ns()
+
+    def shown(text: str) -> None:
+        say(f"{clock(_since_s(begin_ns))}  {text}")
+
+    shown(
+        f"starting {len(site.devices)} devices, {len(agents)} agents and a control room; some 20 s, more on a busy machine"
+    )
+    with Testbed(
+        site, agents, work_dir, accounts=ACCOUNTS, register=folder / REGISTER_FILE,
+        web_port=choose_port(port, for_person=seconds is None), say=shown,
+    ) as bed:  # fmt: skip
+        operator = None
+        if seconds is not None:
+            operator = ProgramOperator(bed.sign_in("operator"))
+            retire_markers(bed.sign_in("engineer"), {wave.tag for wave in waves})
+        bed.wait_for_pages()
+        say("\n".join(_welcome(bed, seconds, kept=kept).lines()))
+        names = {tag: name for each in agents for tag, name in descriptions(each).items()}
         start_ns = time.monotonic_ns()
-        leak = _watch(bed, seconds, say, operator)
-        elapsed_s = (time.monotonic_ns() - start_ns) / NS_PER_S
+        leak = _watch(bed, seconds, say, operator, names, {wave.tag for wave in waves})
+        elapsed_s = _since_s(start_ns)
         say("stopping the agents, reading the journal to its end")
         usage = measure(bed)
         bed.finish()
         setpoints = {tag: limit for each in agents for tag, limit in gas_setpoints(each).items()}
-        return _observed(bed, waves, elapsed_s, leak, setpoints, operator.done if operator else [], usage)
+        return _observed(bed, waves, elapsed_s, leak, setpoints, operator, usage)
 
 
-def _how_to_look(bed: Testbed) -> list[str]:
-    people = [f"  {each.name:<16} {each.password}" for each in bed.accounts.values()]
-    return ["", f"the control room: {bed.web_url}", "sign in as, with the password:", *people, ""]
+def choose_port(asked: int | None, *, for_person: bool) -> int:
+    """The one asked for; else for a person the usual one where nobody has it; else 0, any free one."""
+    if asked is not None or not for_person:
+        return asked or 0
+    try:
+        reserve(HOST, WEB_PORT).close()
+    except OSError:  # the person is told which one it is instead
+        return 0
+    return WEB_PORT
+
+
+def _welcome(bed: Testbed, seconds: float | None, *, kept: bool) -> Welcome:
+    leak = f"chlorine leaks at tank A, {LEAK_KG_S * 1000:g} g/s for {LEAK_LASTS_S:.0f} s; the wind brings it to the detectors"
+    coming = [(f"at {clock(LEAK_AT_S).strip()}", leak)]
+    if seconds is None:
+        coming += [("then", f"again every {LEAK_AGAIN_AFTER_S / 60:.0f} min")]
+    else:
+        coming += [("operator", "a program: it acknowledges the gas alarms, as you may")]
+    return Welcome(
+        address=bed.web_url,
+        passwords={each.name: each.password for each in bed.accounts.values()},
+        coming=coming,
+        seconds=seconds,
+        files=str(bed.field.folder),
+        kept=kept,
+        command="aggregator" if shutil.which("aggregator") else str(Path(sys.executable).with_name("aggregator")),
+        aggregator_dir=str(bed.aggregator_dir),
+    )
+
+
+def _since_s(start_ns: int) -> float:
+    return (time.monotonic_ns() - start_ns) / NS_PER_S
 
 
 def _watch(
-    bed: Testbed, seconds: float | None, say: Callable[[str], None], operator: ProgramOperator | None
-) -> Leak | None:
+    bed: Testbed, seconds: float | None, say: Callable[[str], None], operator: ProgramOperator | None,
+    names: Mapping[str, str], unshown: Collection[str],
+) -> Leak | None:  # fmt: skip
     """Show what arrives, play the leak and let the operator look; returns the first leak."""
     start_ns = time.monotonic_ns()
 
-    def shown(line: str) -> None:
-        say(f"{(time.monotonic_ns() - start_ns) / NS_PER_S:7.2f} s  {line}")
+    def shown(text: str) -> None:
+        say(f"{clock(_since_s(start_ns))}  {text}")
 
     script = _Script(bed, shown)
     next_look_s = 0.0
-    shown(f"all runs; chlorine leaks in {LEAK_AT_S:.0f} s" + ("; Ctrl-C ends" if seconds is None else ""))
+    hidden = 0
     try:
-        while (now_s := (time.monotonic_ns() - start_ns) / NS_PER_S) < (seconds or math.inf):
+        while (now_s := _since_s(start_ns)) < (seconds or math.inf):
             script.play(now_s)
             if operator is not None and now_s >= next_look_s:
                 next_look_s = now_s + LOOK_PERIOD_S
                 for each in operator.look():
-                    shown(f">> operator: acknowledged {each.tag} {each.kind}")
-            for event in bed.news(NEWS_PERIOD_S):
-                shown(told(event))
+                    shown(line("operator", f"acknowledged {each.tag} {names.get(each.tag, '')}"))
+            news = bed.news(NEWS_PERIOD_S)
+            hidden += sum(each.tag in unshown for each in news)
+            for event in of_plant(news, unshown):
+                shown(in_words(event, names))
             for program in bed.programs.values():
                 program.require_running()
     except KeyboardInterrupt:
-        shown("stopped by hand")
+        shown("ended by hand")
+    say("\n".join(["", *not_shown(unshown, hidden)]))
     return script.first
 
 
 def _observed(
     bed: Testbed, waves: Sequence[Marker], seconds: float, leak: Leak | None, setpoints: Mapping[str, float],
-    acknowledged: Sequence[Acknowledged], usage: dict[str, Usage],
+    operator: ProgramOperator | None, usage: dict[str, Usage],
 ) -> Observed:  # fmt: skip
     commits, seen = bed.commits(), bed.seen()
+    acknowledged: Sequence[Acknowledged] = operator.done if operator is not None else []
     found: list[Arrival] = []
     if leak is not None:
         leak = replace(leak, until_ns=min(leak.until_ns, time.monotonic_ns()))
@@ -141,6 +198,7 @@ def _observed(
         found = arrivals(passed, leak, seen, acknowledged)
     return Observed(
         seconds=seconds,
+        by_program=operator is not None,
         sent=bed.sent(),
         received=bed.received(),
         seen=seen,

@@ -267,10 +267,10 @@ class Field:
 
     def __enter__(self) -> Self:
         try:
+            self.web = self._reserve_port(self._web_port)
+            self.aggregator = FieldAggregator(self.folder / "aggregator", f"tcp://{self._reserve_port()}")
             self.rig.start()
             self._stack.callback(self.rig.stop)
-            self.aggregator = FieldAggregator(self.folder / "aggregator", f"tcp://{self._reserve_port()}")
-            self.web = self._reserve_port(self._web_port)
             self.aggregator.init(self.web)
         except BaseException:
             self.stop()

@@ -11,7 +11,7 @@ from contract.clock import NS_PER_S
 from hil_tests.arrivals import Acknowledged
 from hil_tests.control_room import MOVED_ON, AlarmJson, ControlRoom, Refused
 
-RETIRE_TIMEOUT_S: Final = 30.0
+RETIRE_TIMEOUT_S: Final = 60.0
 RETIRED_FOR_S: Final = 24 * 3600
 PERIOD_S: Final = 0.2
 

@@ -120,11 +120,15 @@ class Testbed:
         """A control room's client with one of the accounts signed in; waits for the web. The testbed closes it.
 
         Raises KeyError, ProgramError, FieldError, ControlRoomError."""
-        aggregator = self.programs[AGGREGATOR]
-        wait_for(lambda: accepts(self.field.web), "the control room serves its pages", START_TIMEOUT_S, of=[aggregator])
+        self.wait_for_pages()
         room = self._stack.enter_context(ControlRoom(self.web_url))
         room.sign_in(name, self.accounts[name].password)
         return room
+
+    def wait_for_pages(self) -> None:
+        """Returns when the control room can be opened. Raises ProgramError, FieldError."""
+        aggregator = self.programs[AGGREGATOR]
+        wait_for(lambda: accepts(self.field.web), "the control room serves its pages", START_TIMEOUT_S, of=[aggregator])
 
     def received(self) -> list[Committed]:
         """What the aggregator has committed so far, in its order."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from contract.errors import ConfigError
-from hil_tests.agent_folder import agent_name, copy_for_run, markers, toml_text
+from hil_tests.agent_folder import agent_name, copy_for_run, descriptions, markers, toml_text, without_markers
 from hil_tests.demo import demo_folder
+from hil_tests.rig.signals import Constant
 from hil_tests.rig.site import load_site
 
 FOLDER = demo_folder() / "chlorine-store"
@@ -42,6 +43,23 @@ def test_markers_are_the_points_that_read_square_waves() -> None:
     assert (marker.agent, marker.tag, marker.device, marker.register) == (
         "chlorine-store", "XM-101", "chlorine-plc", "XM-101",
     )  # fmt: skip
+
+
+def test_without_markers_only_the_square_waves_stand_still() -> None:
+    site = load_site(demo_folder())
+    still = without_markers(site)
+    assert [markers(folder, still) for folder in (FOLDER, demo_folder() / "lpg-sphere")] == [[], []]
+    before, after = (
+        {each.name: each for device in which.devices for each in device.instruments} for which in (site, still)
+    )
+    assert before.keys() == after.keys()
+    changed = [(name, each.signal) for name, each in after.items() if each != before[name]]
+    zero = Constant(kind="constant", value=0)
+    assert changed == [("XM-101", zero), ("XM-201", zero)]
+
+
+def test_a_point_is_described_in_english() -> None:
+    assert descriptions(FOLDER)["AT-101"] == "Chlorine, tank A valves"
 
 
 def test_a_folder_that_is_no_agents_is_refused(tmp_path: Path) -> None:

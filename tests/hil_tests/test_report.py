@@ -12,7 +12,7 @@ from hil_tests.arrivals import Acknowledged, Arrival, Leak
 from hil_tests.compare import Committed, MessageKey, compare
 from hil_tests.journal_lines import JournalEvent
 from hil_tests.latency import Change
-from hil_tests.report import Observed, Usage, build_report, passed, report_lines
+from hil_tests.report import NOT_TIMED, Observed, Usage, build_report, passed, report_lines
 from hil_tests.verdicts import SeenEvent
 
 S = 1_000_000_000
@@ -42,6 +42,7 @@ def arrival(tag: str, committed_s: float, acknowledged_s: float | None) -> Arriv
 SENT = [committed(1), committed(2), chunk(1, 60), chunk(2, 40), chunk(3, 7)]
 RUN = Observed(
     seconds=60.04,
+    by_program=True,
     sent=SENT,
     received=SENT[:-1],
     seen=[seen("AT-103", 11, 11.5), seen("XM-101", 12, 12.5, condition_class="advisory")],
@@ -58,14 +59,24 @@ RUN = Observed(
 
 def test_the_report_holds_every_promised_figure() -> None:
     assert build_report(RUN) == {
-        "passed": True, "seconds": 60.0, "samples": 100, "events": 2, "alarms_raised": 1,
+        "passed": True, "timed": True, "seconds": 60.0, "samples": 100, "events": 2, "alarms_raised": 1,
         "alarms_acknowledged": 1, "lost": 0, "duplicated": 0, "out_of_order": 0, "declared_gone": 0,
         "gas_latency_ms": 2500.0, "gas_after_setpoint_ms": {"AT-103": 1500.0, "AT-107": None},
         "order_of_arrival": ["AT-103"], "latency_ms": {"p50": 100.0, "p99": 100.0},
         "software_latency_ms": {"p50": 10.0, "p99": 10.0}, "marker_changes": 2, "marker_changes_reported": 1,
         "bytes_per_sample": 2.0, "processes": {"aggregator": {"rss_mb": 80.0, "cpu_percent": 1.23}},
     }  # fmt: skip
-    assert len(report_lines(build_report(RUN))) == 19
+    assert len(report_lines(build_report(RUN))) == 20
+
+
+def test_a_run_for_a_person_is_judged_by_what_was_lost_and_says_that_nothing_was_timed() -> None:
+    run = replace(RUN, by_program=False, changes=[], acknowledged=[], arrivals=[])
+    report = build_report(run)
+    assert (report["passed"], report["timed"], report["alarms_acknowledged"]) == (True, False, None)
+    said = report_lines(report)
+    assert said[0] == NOT_TIMED
+    assert not [each for each in said if ("latency_ms" in each and "gas" not in each) or "acknowledged" in each]
+    assert not passed(replace(run, comparison=compare(SENT, SENT[1:])))
 
 
 def test_a_run_without_samples_or_changes_has_no_figures_for_them() -> None:
