@@ -13,14 +13,15 @@ from dataclasses import replace
 from typing import Final
 
 from aggregator.alarms.alarm import Alarm, Instance, alarm_row, instance_id, instance_row
-from aggregator.alarms.policy import AlarmKey, AlarmRules, badness, key_of, latches, priority
+from aggregator.alarms.policy import AlarmKey, AlarmRules, key_of, latches, priority
+from aggregator.alarms.reports import Reports
 from aggregator.alarms.states import Effect, Event, Reason, Shelf, State, Step, Trigger
 from aggregator.alarms.table import step
 from aggregator.alarms.tables import ALARM_ACTIVATIONS, ALARM_INSTANCES, ALARMS
 from aggregator.journal.changeset import Changeset
 from aggregator.journal.log import Draft, JournalKind
 from contract.events import ConditionData, Json
-from contract.ids import ActivationId, AgentName
+from contract.ids import ActivationId
 from contract.points import ConditionClass
 
 _SILENCING: Final = frozenset({Event.ACKNOWLEDGE, Event.RETURNED, Event.SHELVE, Event.SUPPRESS,
@@ -36,8 +37,7 @@ class Book:
     def __init__(self, alarms: Iterable[Alarm] = (), rules: AlarmRules | None = None) -> None:
         self.rules = rules or AlarmRules()
         self._alarms = {alarm.key: alarm for alarm in alarms}
-        self._reports: dict[AlarmKey, dict[AgentName, ConditionData]] = {}
-        """What stands, by the agents that say so; stored by ingest, which has it of every agent."""
+        self._reports = Reports()
         self._due_ns: int | None = None
         self._find_due()
 
@@ -48,39 +48,27 @@ class Book:
 
     def know(self, condition: ConditionData) -> None:
         """What an agent said of a condition before this process began."""
-        reports = self._reports.setdefault(key_of(condition), {})
-        if condition.level:
-            reports[condition.activation.agent] = condition
-        else:
-            reports.pop(condition.activation.agent, None)
+        self._reports.take(condition)
 
     def take(self, changes: Changeset, condition: ConditionData, exercise_id: str | None = None) -> None:
         """The present state of a condition, as one agent has it. The same again changes nothing."""
-        key, agent = key_of(condition), condition.activation.agent
-        before = self._reports.get(key, {}).get(agent)
-        self.know(condition)
-        worst = self._worst(condition)
-        state = self._of(condition).state
+        key, alarm = key_of(condition), self._of(condition)
+        state, before = alarm.state, self._reports.take(condition)
+        worst = self._reports.worst(condition, alarm.condition.activation.agent)
         is_new = condition.level > 0 and (before is None or before.activation != condition.activation)
-        is_alone = self._reports[key].keys() <= {agent}
-        if state.active and (not worst.level or (is_new and is_alone)):
+        is_beside = self._reports.has_others(condition)
+        if state.active and (not worst.level or (is_new and not is_beside)):
             self._move(changes, key, Trigger(Event.RETURNED), worst, exercise_id)
         if worst.level and worst.inhibited and not state.suppressed:
             self._move(changes, key, Trigger(Event.SUPPRESS), worst, exercise_id)
-        if state.active and is_new and not is_alone:
+        is_released = before is not None and before.inhibited
+        if state.active and is_beside and condition.level and not condition.inhibited and (is_new or is_released):
             joins = Trigger(Event.JOINED, condition.level, latches(condition))
             self._move(changes, key, joins, condition, exercise_id)
         self._raise(changes, worst, exercise_id)
         self._follow(changes, worst)
         if state.suppressed and not (worst.level and worst.inhibited):
             self._move(changes, key, Trigger(Event.UNSUPPRESS), worst, exercise_id)
-
-    def _worst(self, condition: ConditionData) -> ConditionData:
-        """Of what all agents say of this condition; among equals that which the alarm shows already."""
-        shown = self._of(condition).condition.activation.agent
-        reports = self._reports[key_of(condition)].items()
-        ranked = [((badness(said), agent == shown, agent), said) for agent, said in reports]
-        return max(ranked, key=lambda each: each[0], default=((), condition))[1]
 
     def _follow(self, changes: Changeset, worst: ConditionData) -> None:
         """Show what the alarm rests on now, where that went from one agent to another without a change of state."""

@@ -18,7 +18,7 @@ from aggregator.alarms.commands import Action
 from aggregator.alarms.policy import AlarmKey
 from aggregator.alarms.tables import ALARM_INSTANCES, ALARMS
 from aggregator.journal.changeset import Changeset
-from contract.events import ConditionData
+from contract.events import ConditionData, EventType
 from contract.ids import ActivationId, AgentName, new_epoch
 from contract.points import ConditionClass, ConditionKind
 from naive.alarms import worst
@@ -68,6 +68,20 @@ def test_what_the_second_agent_sees_is_heard_even_if_the_first_was_acknowledged(
     assert last["activation"] == {"agent": "spare", "epoch": other.epoch, "seq": str(theirs)}
     linked = room.park.rows("SELECT agent, instance FROM alarm_activations ORDER BY agent")
     assert [tuple(row) for row in linked] == [("gate", instance), ("spare", instance)]
+
+
+def test_a_test_at_one_agent_neither_sounds_nor_hides_what_the_other_sees(room, wang, agent, other):
+    room.told(agent, "AT-1", 1)
+    room.act(wang, Action.ACKNOWLEDGE)
+    before = room.alarms.one(wang, KEY)
+    tested = dataclasses.replace(other.condition("AT-1", 2, 1), inhibited=True)
+    other.event(EventType.CONDITION_ON, tested.to_json())
+    other.acked(other.batch(1))
+    assert room.alarms.one(wang, KEY) == before
+    other.event(EventType.CONDITION_LEVEL, dataclasses.replace(tested, inhibited=False).to_json())
+    other.acked(other.batch(2))
+    view = room.alarms.one(wang, KEY)
+    assert (view.letter, view.level, view.sounding, view.agent) == ("B", 2, True, "spare")
 
 
 def test_what_each_agent_sees_survives_a_restart(room, wang, agent, other):
@@ -149,7 +163,12 @@ class Claims(RuleBasedStateMachine):
         assert not (others and "returned" in events)
         new_in_sight = level and (known is None or not known.level or known.activation != news.activation)
         alarm = self.book.get(KEY_OF)
-        assert not new_in_sight or (alarm is not None and (alarm.sounding or alarm.state.suppressed))
+        released = known is not None and known.inhibited
+        if level and not inhibited and (new_in_sight or released):
+            assert alarm is not None
+            assert alarm.sounding
+        if inhibited or not level:
+            assert not any("sound" in str(draft.data["effects"]) for draft in changes.drafts)
         again = Changeset(1)
         self.book.take(again, news)
         assert not again.is_to_be_written()
