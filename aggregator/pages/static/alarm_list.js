@@ -65,7 +65,7 @@ window.alarmList = (() => {
     const action = KEYS[event.key];
     if (event.key === "n") emitEvent("alarm_show_new", {});
     else if (event.key === "V") askVisible();
-    else if (event.key === "ArrowDown" && !selected()) focus(0);
+    else if (["ArrowDown", "ArrowUp"].includes(event.key) && (!selected() || document.activeElement === document.body)) enter();
     else if (action && selected()) ask(action, [selected()]);
     else return;
     touch();  // who acts reads: what he acted on stays where it is
@@ -77,6 +77,11 @@ window.alarmList = (() => {
     if (!api.getDisplayedRowCount()) return;
     api.ensureIndexVisible(index);
     api.setFocusedCell(index, "tag");
+  }
+
+  // Into the list: to the row that is selected, else to the first.
+  function enter() {
+    focus(api.getSelectedNodes()[0]?.rowIndex ?? 0);
   }
 
   // The focus is on a place, the selection on a row: after rows moved, the focus follows the row.
@@ -97,7 +102,7 @@ window.alarmList = (() => {
     });
     api.addEventListener("selectionChanged", () => emitEvent("alarm_selected", { id: selected()?.id ?? "" }));
     const node = select && api.getRowNode(select);
-    if (node) focus(node.rowIndex);
+    if (node) setTimeout(() => focus(node.rowIndex));  // while the grid calls us it gives no cell the keyboard's focus
   }
 
   // Add, change, take away, in one go.

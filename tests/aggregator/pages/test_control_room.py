@@ -89,6 +89,18 @@ def test_rows_stand_still_while_one_reads_and_new_ones_are_counted(visit, contro
     assert page.evaluate("alarmList.selected().tag") == "AT-201"
 
 
+def test_the_arrows_go_on_from_the_alarm_that_was_asked_for(visit, control_room):
+    control_room.raise_alarms(2, "AT-251", "AT-252", "AT-253")
+    page = visit("zhang").open("/alarms?find=AT-25&select=acme/AT-252/high")
+    expect(page.locator(".cr-side h2")).to_contain_text("AT-252")
+    page.wait_for_function("document.activeElement.closest('.ag-row') !== null")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowUp")  # back to it, wherever the focus went
+    assert page.evaluate("alarmList.selected().tag") == "AT-252"
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".cr-side h2")).to_contain_text("AT-251")
+
+
 def test_what_has_changed_meanwhile_is_told_and_not_acknowledged(visit, control_room):
     control_room.raise_alarms(1, "AT-301")
     page = visit("zhang").open("/alarms")
