@@ -11,22 +11,18 @@ import pytest
 from aggregator.alarms.commands import Action
 from aggregator.alarms.service import AlarmService, AlarmView
 from aggregator.commands.channel import CommandClient
-from aggregator.commands.messages import Command
 from aggregator.commands.refusal import RefusedError
-from aggregator.people.passwords import hash_new
 from aggregator.people.rights import Caller
 from aggregator.people.service import PeopleService
-from contract.events import Json
 
-PASSWORD = "correct horse battery"
 KEY = "acme/AT-1/high"
 
 
 class Room:
     """People before a control room whose receiver turns while they ask."""
 
-    def __init__(self, park: Any) -> None:
-        self.park = park
+    def __init__(self, park: Any, sign_in: Callable[..., Caller]) -> None:
+        self.park, self._sign_in = park, sign_in
         self.client = CommandClient(park.folder)
         self.people = PeopleService(park.folder, park.clock, self.client)
         self.alarms = AlarmService(park.folder, self.people)
@@ -38,9 +34,7 @@ class Room:
             return asked.result()
 
     def enter(self, name: str, role: str, scope: str = "") -> Caller:
-        args: dict[str, Json] = {"name": name, "role": role, "scope": scope, "password_hash": hash_new(name, PASSWORD)}
-        self.during(self.client.send, Command("user_add", args))
-        return Caller(self.during(self.people.sign_in, name, PASSWORD, "console 2"), "console 2")
+        return self._sign_in(name, role, scope)
 
     def act(self, caller: Caller, action: Action, name: str = KEY, seen: int | None = None, **args: Any) -> AlarmView:
         view = self.alarms.one(caller, name)
@@ -76,8 +70,8 @@ class Room:
 
 
 @pytest.fixture
-def room(park: Any) -> Iterator[Room]:
-    found = Room(park)
+def room(park: Any, sign_in: Callable[..., Caller]) -> Iterator[Room]:
+    found = Room(park, sign_in)
     yield found
     found.client.close()
 

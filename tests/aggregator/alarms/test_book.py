@@ -139,7 +139,7 @@ def test_what_stands_acknowledged_for_long_is_heard_again(room, wang, agent):
     room.park.restart()
     room.park.clock.tick(3601 * NS_PER_S)
     room.park.receiver.turn()
-    assert room.letter(wang) == "B"
+    assert room.letter(room.enter("wang", "operator")) == "B"
     assert room.story()[-1] == ("realarm", "B")
 
 
