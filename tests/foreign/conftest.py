@@ -43,12 +43,13 @@ def without(what: str) -> Any:
 class Foreign:
     """A child process on a port of 127.0.0.1 that stays its own while it is down. Takes commands, answers each by a line.
 
-    ``command`` is what starts it; the last argument, the port, is added.
+    ``program`` gets its lifetime, the ``arguments``, and last the port.
     """
 
-    def __init__(self, *command: str, env: dict[str, str] | None = None, with_port: bool = True):
+    def __init__(self, program: list[str], *arguments: str, env: dict[str, str] | None = None, with_port: bool = True):
         self._reserved = reserve("127.0.0.1") if with_port else None
-        self._command = [*command, str(self.port)] if with_port else [*command]
+        self._program = [*program, str(LIFETIME_S)]
+        self._arguments = arguments
         self._env = env
         self._process: Any = None
         self.place = ""
@@ -63,10 +64,13 @@ class Foreign:
     def endpoint(self) -> str:
         return f"opc.tcp://127.0.0.1:{self.port}/plant"
 
-    def start(self):
-        """Start, or start again after ``kill``; returns when it can be reached."""
+    def start(self, *changed: str):
+        """Start, or start again after ``kill``, on ``changed`` arguments if there are any; returns when it can be reached."""
+        if changed:
+            self._arguments = changed
+        command = [*self._program, *self._arguments, *([str(self.port)] if self._reserved else [])]
         self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._env
         )
         up, _, self.place = self._process.stdout.readline().strip().partition(" ")
         assert up == "up", "it did not start; what it said is in the captured output"
@@ -118,7 +122,7 @@ def libmodbus_program(tmp_path_factory, require_system) -> Path:
 @pytest.fixture
 def libmodbus(libmodbus_program, started) -> Foreign:
     """A libmodbus device on TCP; libmodbus_device.c lists its commands."""
-    device = Foreign(str(libmodbus_program), str(LIFETIME_S), "tcp")
+    device = Foreign([str(libmodbus_program)], "tcp")
     started.append(device)
     return device
 
@@ -126,21 +130,38 @@ def libmodbus(libmodbus_program, started) -> Foreign:
 @pytest.fixture
 def libmodbus_rtu(libmodbus_program, started) -> Foreign:
     """The same as unit 17 of a serial line; ``place`` is the terminal that a client opens."""
-    device = Foreign(str(libmodbus_program), str(LIFETIME_S), "rtu", "17", with_port=False)
+    device = Foreign([str(libmodbus_program)], "rtu", "17", with_port=False)
     started.append(device)
     return device
 
 
-@pytest.fixture
-def new_node_program(require_system, started, tmp_path):
-    """Starts a program of this folder on Node: ``new_node_program("modbus_serial_device.js", ...)``."""
+@pytest.fixture(scope="session")
+def node_home(tmp_path_factory) -> Path:
+    """Where programs on Node keep what they make once, as keys."""
+    return Path(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(scope="session")
+def node_program(require_system, node_home):
+    """Starts a program of this folder on Node; who asks ends it."""
     node = require_system("node")
     if not (NODE_FOLDER / "installed.json").exists():
         without("what tests/foreign/package.json lists")
-    env = {**os.environ, "NODE_PATH": str(NODE_FOLDER / "node_modules"), "XDG_CONFIG_HOME": str(tmp_path)}
+    env = {**os.environ, "NODE_PATH": str(NODE_FOLDER / "node_modules"), "XDG_CONFIG_HOME": str(node_home)}
 
     def make(program: str, *arguments: str) -> Foreign:
-        server = Foreign(node, str(HERE / program), str(LIFETIME_S), *arguments, env=env)
+        return Foreign([node, str(HERE / program)], *arguments, env=env)
+
+    return make
+
+
+@pytest.fixture
+def new_node_program(node_program, started):
+    """The same for one test: ``new_node_program("modbus_serial_device.js", ...)``."""
+
+    def make(program: str, *arguments: str) -> Foreign:
+        server = node_program(program, *arguments)
+        assert isinstance(server, Foreign)
         started.append(server)
         return server
 
