@@ -23,6 +23,7 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
+from aggregator.agents.allowlist import AllowList
 from aggregator.alarms import commands as alarm_commands
 from aggregator.alarms.book import Book
 from aggregator.alarms.queries import load_alarms
@@ -31,7 +32,6 @@ from aggregator.commands.desk import Actor, Desk
 from aggregator.commands.messages import Command, decode_answer, encode_command
 from aggregator.commands.refusal import RefusedError
 from aggregator.folder import Folder, ingest_lock, migrate, write_private
-from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
 from aggregator.journal import changeset

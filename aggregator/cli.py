@@ -22,8 +22,8 @@ from contract.clock import NS_PER_S
 from contract.errors import ConfigError, FrameError, LinkError, ParkSentryError
 
 if TYPE_CHECKING:
+    from aggregator.agents.allowlist import Admission
     from aggregator.folder import Folder
-    from aggregator.ingest.allowlist import Admission
     from contract.events import Json
 
 MISSING_EXTRA: Final = "aggregator needs more packages ({name} is missing). Install them: pip install '{extra}'"
@@ -127,7 +127,7 @@ def _web(arguments: argparse.Namespace) -> int:
 
 
 def _agents_add(arguments: argparse.Namespace) -> int:
-    from aggregator.ingest import allowlist
+    from aggregator.agents import allowlist
     from contract.ids import is_name
     from contract.keys import parse_public
 
@@ -144,7 +144,7 @@ def _agents_add(arguments: argparse.Namespace) -> int:
 
 
 def _agents_list(arguments: argparse.Namespace) -> int:
-    from aggregator.ingest import allowlist
+    from aggregator.agents import allowlist
 
     entries = allowlist.read(_existing(arguments.dir).agents_file)
     if arguments.json:
@@ -160,7 +160,7 @@ def _agents_list(arguments: argparse.Namespace) -> int:
 
 
 def _agents_revoke(arguments: argparse.Namespace) -> int:
-    from aggregator.ingest import allowlist
+    from aggregator.agents import allowlist
 
     allowlist.revoke(_existing(arguments.dir).agents_file, arguments.name, arguments.reason, time.time_ns())
     print(f"{arguments.name} is revoked; a running aggregator has ended its session")
@@ -194,7 +194,7 @@ def _journal(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from aggregator.ingest.queries import load_algorithms
+    from aggregator.agents.queries import load_algorithms
     from aggregator.journal.verify import verify_events, verify_journal
     from aggregator.store import db
 

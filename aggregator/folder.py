@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from aggregator import settings
-from aggregator.ingest import allowlist
+from aggregator.agents import allowlist
 from aggregator.settings import Settings
 from aggregator.store import db
 from contract.errors import ConfigError, Fault

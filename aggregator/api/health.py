@@ -11,9 +11,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 
+from aggregator.agents import allowlist
 from aggregator.folder import Folder
 from aggregator.history.tables import CHUNKS
-from aggregator.ingest import allowlist
 from aggregator.ingest.tables import CONDITIONS
 from aggregator.journal.tables import EVENTS, JOURNAL_CHAINS
 from aggregator.live.tables import PROCESSES, SESSIONS

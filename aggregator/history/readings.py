@@ -17,8 +17,8 @@ import sqlalchemy as sa
 import structlog
 from numpy.typing import NDArray
 
+from aggregator.agents.queries import load_catalogue
 from aggregator.history.tables import CHUNKS
-from aggregator.ingest.queries import load_catalogue
 from aggregator.journal.tables import GAPS
 from contract.clock import NS_PER_S
 from contract.errors import FrameError, StoreError

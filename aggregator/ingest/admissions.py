@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aggregator.ingest.allowlist import Admission
+from aggregator.agents.allowlist import Admission
 from aggregator.ingest.group import Group
 from aggregator.journal.log import Draft, JournalKind
 from aggregator.store.db import Row

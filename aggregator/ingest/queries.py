@@ -9,20 +9,19 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from aggregator.agents.tables import AGENTS, CATALOGUES, EPOCHS, LANES
 from aggregator.history.tables import CHUNKS
 from aggregator.ingest.group import Group
 from aggregator.ingest.present import Activation, CloseReason, ConditionKey, Entry, Via, is_standing
-from aggregator.ingest.tables import ACTIVATIONS, AGENTS, CATALOGUES, CONDITIONS, EPOCHS, LANES
+from aggregator.ingest.tables import ACTIVATIONS, CONDITIONS
 from aggregator.journal import changeset
 from aggregator.journal.log import Journal
 from aggregator.journal.tables import EVENTS, GAPS
 from aggregator.store.db import Prepared, Row
-from contract.errors import StoreError
 from contract.events import ConditionData
 from contract.ids import ActivationId, AgentName, Epoch, Lane
-from contract.points import Catalogue, ConditionClass, ConditionKind
-from contract.wire import codec
-from contract.wire.frames import CatalogueFrame, LaneHead
+from contract.points import ConditionClass, ConditionKind
+from contract.wire.frames import LaneHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,6 @@ def load_epochs(connection: sa.Connection) -> list[KnownEpoch]:
     ]  # fmt: skip
 
 
-def load_algorithms(connection: sa.Connection) -> dict[tuple[str, str], str]:
-    """The hash algorithm of each (agent, epoch)."""
-    return {(row.agent, row.epoch): row.algorithm for row in connection.execute(sa.select(EPOCHS))}
-
-
 def load_agents(connection: sa.Connection) -> dict[str, Row]:
     """The allow-list as it was last journalled, by name."""
     return {row["name"]: dict(row) for row in connection.execute(sa.select(AGENTS)).mappings()}
@@ -108,19 +102,6 @@ def load_hash(connection: sa.Connection, agent: str, epoch: str, lane: Lane, seq
     query = sa.select(column).where(table.c.agent == agent, table.c.epoch == epoch, table.c.seq == seq)
     found: bytes | None = connection.scalar(query)
     return found
-
-
-def load_catalogue(connection: sa.Connection, agent: str, epoch: str, version: int) -> Catalogue:
-    """Raises StoreError where there is none."""
-    columns = CATALOGUES.c
-    data = connection.scalar(
-        sa.select(columns.frame).where(columns.agent == agent, columns.epoch == epoch, columns.version == version)
-    )
-    if data is None:
-        raise StoreError(f"catalogue {version} of {agent}, epoch {epoch}, has not arrived")
-    frame = codec.decode(data)
-    assert isinstance(frame, CatalogueFrame), "written as one"
-    return frame.catalogue
 
 
 def _lane_row(agent: str, epoch: str, lane: Lane, head: LaneHead) -> Row:

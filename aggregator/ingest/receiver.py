@@ -17,11 +17,12 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
+from aggregator.agents.allowlist import AllowList
+from aggregator.agents.queries import load_catalogue
 from aggregator.alarms.book import Book
 from aggregator.commands.desk import Desk
 from aggregator.ingest import queries
 from aggregator.ingest.admissions import record_admissions
-from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.group import Group
 from aggregator.ingest.link import Incoming, Link
 from aggregator.ingest.present import Activation
@@ -336,7 +337,7 @@ class Receiver:
         version = self._streams.catalogue_version(agent, hello.epoch)
         if version and not self._streams.points(agent, hello.epoch, version):
             with self._parts.connection.begin():
-                catalogue = queries.load_catalogue(self._parts.connection, agent, hello.epoch, version)
+                catalogue = load_catalogue(self._parts.connection, agent, hello.epoch, version)
             self._streams.remember_points(agent, hello.epoch, version, catalogue)
 
     # -- refusing ----------------------------------------------------------------------------------------------------

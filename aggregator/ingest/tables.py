@@ -1,4 +1,4 @@
-"""Tables of what ingest knows of agents: their lanes, catalogues and conditions. Rebuilt into memory at start."""
+"""Tables of conditions and activations as agents told them. Rebuilt into memory at start."""
 
 from __future__ import annotations
 
@@ -7,45 +7,6 @@ from typing import Final
 import sqlalchemy as sa
 
 from aggregator.store.db import METADATA
-
-AGENTS: Final = sa.Table(
-    "agents",
-    METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("curve_public", sa.LargeBinary, nullable=False),
-    sa.Column("revoked_reason", sa.Text),
-)
-"""The allow-list as the journal last recorded it; the list itself is the file ``agents.json``."""
-
-EPOCHS: Final = sa.Table(
-    "epochs",
-    METADATA,
-    sa.Column("agent", sa.Text, primary_key=True),
-    sa.Column("epoch", sa.Text, primary_key=True),
-    sa.Column("algorithm", sa.Text, nullable=False),
-    sa.Column("first_seen_ns", sa.BigInteger, nullable=False),
-)
-
-LANES: Final = sa.Table(
-    "lanes",
-    METADATA,
-    sa.Column("agent", sa.Text, primary_key=True),
-    sa.Column("epoch", sa.Text, primary_key=True),
-    sa.Column("lane", sa.Text, primary_key=True),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("hash", sa.LargeBinary, nullable=False),
-)
-"""High-water mark of each lane and the hash at it."""
-
-CATALOGUES: Final = sa.Table(
-    "catalogues",
-    METADATA,
-    sa.Column("agent", sa.Text, primary_key=True),
-    sa.Column("epoch", sa.Text, primary_key=True),
-    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("frame", sa.LargeBinary, nullable=False),
-)
-"""Every version of every agent's list of points, as a CATALOG frame."""
 
 CONDITIONS: Final = sa.Table(
     "conditions",

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from aggregator.agents import allowlist
+from aggregator.agents.tables import EPOCHS, LANES
 from aggregator.folder import Folder
 from aggregator.history.tables import CHUNKS
-from aggregator.ingest import allowlist
-from aggregator.ingest.tables import EPOCHS, LANES
 from aggregator.journal.tables import GAPS
 from aggregator.live.service import BOARD_DELAY_S, Board, read_board
 from aggregator.people.rights import Caller, Person, Right

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
+from aggregator.agents.queries import load_catalogue
+from aggregator.agents.tables import AGENTS, CATALOGUES, EPOCHS
 from aggregator.commands.refusal import RefusalCode, RefusedError
-from aggregator.ingest.queries import load_catalogue
-from aggregator.ingest.tables import AGENTS, CATALOGUES, EPOCHS
 from aggregator.people.rights import Person, Right
 from contract.ids import PointKey
 from contract.points import PointRole, PointSpec

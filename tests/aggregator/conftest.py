@@ -21,13 +21,13 @@ import sqlalchemy as sa
 import zmq
 import zmq.utils.z85
 
+from aggregator.agents import allowlist
+from aggregator.agents.allowlist import AllowList
 from aggregator.api.v1 import make_api
 from aggregator.app import load_book, make_desk
 from aggregator.commands.channel import CommandClient
 from aggregator.commands.messages import Command
 from aggregator.folder import Folder, make, migrate, write_private
-from aggregator.ingest import allowlist
-from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
 from aggregator.journal.log import Journal

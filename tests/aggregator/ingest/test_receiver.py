@@ -7,6 +7,7 @@ import json
 import pytest
 import sqlalchemy as sa
 
+from aggregator.agents.queries import load_catalogue
 from aggregator.history.chunks import samples
 from aggregator.ingest import queries
 from aggregator.ingest.receiver import QUEUED_BATCHES_PER_AGENT_MAX
@@ -175,7 +176,7 @@ def test_telemetry_is_stored_as_it_came_and_read_back_value_for_value(park, agen
     with park.connection.begin():
 
         def catalogue_of(version: int) -> Catalogue:
-            return queries.load_catalogue(park.connection, "gate", agent.epoch, version)
+            return load_catalogue(park.connection, "gate", agent.epoch, version)
 
         found = samples(park.connection, "gate", agent.epoch, "AT-1", catalogue_of, first_ns=6)
     assert found.raw.tolist() == [11, 12]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import structlog
 
-from aggregator.ingest import allowlist
+from aggregator.agents import allowlist
 from contract.clock import NS_PER_S
 from contract.events import EventType
 from contract.ids import AgentName

@@ -30,7 +30,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from aggregator.commands.channel import CommandClient
 from aggregator.commands.messages import Command
 from aggregator.folder import make
-from aggregator.ingest import allowlist
+from aggregator.agents import allowlist
 from aggregator.journal.followers import read_newest
 from aggregator.people.passwords import hash_new
 from aggregator.store import db

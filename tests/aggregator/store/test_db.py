@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+import aggregator.agents.tables
 import aggregator.alarms.tables
 import aggregator.history.tables
 import aggregator.ingest.tables
@@ -18,6 +19,7 @@ from aggregator.store.db import METADATA, Prepared, migrate, open_reader, open_w
 from contract.errors import StoreError
 
 TABLES = (
+    aggregator.agents.tables,
     aggregator.alarms.tables,
     aggregator.history.tables,
     aggregator.ingest.tables,

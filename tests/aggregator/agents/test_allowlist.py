@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from aggregator.ingest import allowlist
+from aggregator.agents import allowlist
+from aggregator.agents.allowlist import AllowList
 from aggregator.ingest.admissions import record_admissions
-from aggregator.ingest.allowlist import AllowList
 from aggregator.ingest.group import Group
 from contract.errors import ConfigError
 from contract.keys import generate
