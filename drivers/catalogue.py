@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from drivers.base import DriverFactory
-from drivers.modbus import ModbusTcp
+from drivers.modbus import Modbus
 from drivers.opcua import OpcUa
 
-DRIVERS: Final[Mapping[str, DriverFactory]] = {"modbus_tcp": ModbusTcp(), "opcua": OpcUa()}
+DRIVERS: Final[Mapping[str, DriverFactory]] = {"modbus": Modbus(), "opcua": OpcUa()}
+FORMER_NAMES: Final[Mapping[str, str]] = {"modbus_tcp": "modbus"}
+"""Names that configurations may still have, from before Modbus had other transports."""

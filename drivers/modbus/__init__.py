@@ -1,8 +1,8 @@
-"""Modbus TCP: a device's registers and bits become samples. Entry point: ``ModbusTcp``, a ``drivers.base.DriverFactory``.
+"""Modbus: registers and bits of devices become samples. Entry point: ``Modbus``, a ``drivers.base.DriverFactory``.
 
 The way of a value: ``address`` (text to place) -> ``planner`` (places to requests) -> ``schedule`` (which turn is due) ->
-``link`` (request to bytes) -> ``registers`` (bytes to samples); ``driver`` ties them together. Function codes 1 to 4,
-which read, are the only ones that exist here.
+``link`` (request to bytes and back, by ``framing`` over ``wires``) -> ``registers`` (bytes to samples). ``unit`` says what each
+outcome means, ``driver`` runs all units of a connection. Function codes 1 to 4, which read, are the only ones that exist here.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from contract.clock import Clock
 from contract.points import PointRole, PointSpec
 from drivers.base import DeviceSetup, Driver, PointFault
 from drivers.modbus.address import examine
-from drivers.modbus.settings import ModbusTcpSettings
+from drivers.modbus.settings import ModbusSettings
 
-__all__ = ["ModbusTcp"]
+__all__ = ["Modbus"]
 
 
-class ModbusTcp:
-    """Factory of the driver ``modbus_tcp``; keeps no state."""
+class Modbus:
+    """Factory of the driver ``modbus``; keeps no state."""
 
     @property
     def settings_model(self) -> type[BaseModel]:
-        return ModbusTcpSettings
+        return ModbusSettings
 
     @property
     def has_registers(self) -> bool:
@@ -36,18 +36,13 @@ class ModbusTcp:
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
 
-    def connection(self, settings: BaseModel) -> str | None:  # noqa: ARG002
-        return None
+    def connection(self, settings: BaseModel) -> str | None:
+        assert isinstance(settings, ModbusSettings)
+        return settings.endpoint
 
     def make(
-        self,
-        devices: Sequence[DeviceSetup],
-        clock: Clock,
-        rng: random.Random,
-        folder: Path | None = None,  # noqa: ARG002
+        self, devices: Sequence[DeviceSetup], clock: Clock, rng: random.Random, folder: Path | None = None
     ) -> Driver:
         from drivers.modbus.driver import ModbusDriver  # brings pymodbus, which an agent without Modbus can spare
 
-        (device,) = devices
-        assert isinstance(device.settings, ModbusTcpSettings)
-        return ModbusDriver(device.settings, device.points, clock, rng)
+        return ModbusDriver(devices, clock, rng, folder)

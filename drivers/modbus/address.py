@@ -7,7 +7,7 @@ The settings loader composes the text from the columns of an I/O list; ``examine
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -18,7 +18,10 @@ from drivers.numbers import examine_numbers
 ADDRESS_SPACE: Final = 65_536
 """Places in each of the four tables."""
 
-_SHAPE: Final = re.compile(r"(?P<table>[^:]*):(?P<offset>[^./]*)(?:\.(?P<bit>[^/]*))?(?:/(?P<order>.*))?\Z", re.DOTALL)
+_SHAPE: Final = re.compile(
+    r"(?P<table>[^:]*):(?P<offset>[^./@]*)(?:\.(?P<bit>[^/@]*))?(?:/(?P<order>[^@]*))?(?:@(?P<alone>.*))?\Z", re.DOTALL
+)
+_BLOCK: Final = re.compile(r"(?P<start>[0-9]{1,9})\+(?P<count>[0-9]{1,9})\Z")
 _DIGITS: Final = re.compile(r"[0-9]{1,9}\Z")
 _REGISTERS: Final = {
     PointType.BIT: 1,
@@ -73,13 +76,17 @@ class WordOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModbusAddress:
-    """``offset`` and ``width`` count registers, in the bit tables bits; ``bit`` 0 is a register's least significant."""
+    """``offset`` and ``width`` count registers, in the bit tables bits; ``bit`` 0 is a register's least significant.
+
+    ``alone`` is the start and count of the one request that may read it, for devices whose answer depends on what is asked.
+    """
 
     table: Table
     offset: int
     width: int
     bit: int | None
     order: WordOrder
+    alone: tuple[int, int] | None = None
 
     @property
     def end(self) -> int:
@@ -105,6 +112,8 @@ def examine(spec: PointSpec) -> tuple[ModbusAddress | None, list[PointFault]]:
     if table is None or offset is None or order is None or (bit is None and shape["bit"] is not None):
         return None, faults
     address = ModbusAddress(table, offset, _REGISTERS[spec.type], bit, order)
+    if shape["alone"] is not None:
+        address = replace(address, alone=_read_alone(shape["alone"], address, faults))
     faults += _check_type(spec.type, address, ordered=shape["order"] is not None)
     return (None if faults else address), faults
 
@@ -135,6 +144,21 @@ def _read_order(text: str | None, faults: list[PointFault]) -> WordOrder | None:
     except ValueError:
         faults.append(PointFault("order", f"'{text}' is no order of bytes", f"Choose one of {', '.join(WordOrder)}"))
         return None
+
+
+def _read_alone(text: str, address: ModbusAddress, faults: list[PointFault]) -> tuple[int, int] | None:
+    """``alone``, or the start and count of the request as ``0+2``, which must hold the value."""
+    if text == "alone":
+        return address.offset, address.width
+    block = _BLOCK.match(text)
+    if block is None:
+        faults.append(PointFault("read", f"'{text}' is no way to read", "Write alone, or start+count as 0+2"))
+        return None
+    start, count = int(block["start"]), int(block["count"])
+    if start + count > ADDRESS_SPACE or not start <= address.offset <= address.end <= start + count:
+        remedy = f"It must hold {address.offset} to {address.end - 1} and end before {ADDRESS_SPACE}"
+        faults.append(PointFault("read", f"'{text}' does not hold the value", remedy))
+    return start, count
 
 
 def _check_type(type_: PointType, address: ModbusAddress, *, ordered: bool) -> list[PointFault]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from contract.errors import Fault
 from contract.ids import is_name, is_org_path
 from drivers.base import DriverFactory
-from drivers.catalogue import DRIVERS
+from drivers.catalogue import DRIVERS, FORMER_NAMES
 from edge_agent.settings.model import ReportMode
 from edge_agent.settings.suggest import did_you_mean, shown
 
@@ -237,7 +237,7 @@ def _read_destinations(reader: _Reader) -> list[DestinationTable]:
 
 
 def _read_devices(reader: _Reader) -> list[DeviceEntry] | None:
-    example = 'name = "plc-1", driver = "modbus_tcp", host = "10.0.0.9"'
+    example = 'name = "plc-1", driver = "modbus", host = "10.0.0.9"'
     entries = reader.entries("device", DEVICES_MAX, example)
     if entries is None:
         return None
@@ -254,6 +254,8 @@ def _read_device(reader: _Reader, position: int, entry: object) -> DeviceEntry:
     name, driver = entry.get("name"), entry.get("driver")
     if not isinstance(name, str) or not is_name(name):
         reader.add(f"{path}.name", _absent_or(name, "is not a name"), _NAME_REMEDY)
+    if isinstance(driver, str):
+        driver = FORMER_NAMES.get(driver, driver)
     factory = DRIVERS.get(driver) if isinstance(driver, str) else None
     if factory is None:
         reader.add(f"{path}.driver", _absent_or(driver, "is not a driver"), did_you_mean(str(driver), tuple(DRIVERS)))

@@ -31,7 +31,7 @@ def make_drivers(
     for position, device in enumerate(config.devices, 1):
         setup = DeviceSetup(device.name, f"device.{position}", device.settings, by_device[device.name])
         shared = DRIVERS[device.driver].connection(device.settings)
-        key = (device.driver, device.name) if shared is None else (f"{device.driver} at", shared)
+        key = (device.driver, f"device {device.name}") if shared is None else (device.driver, f"at {shared}")
         connections.setdefault(key, []).append(setup)
     drivers_of = {device.name: device.driver for device in config.devices}
     return [

@@ -24,12 +24,18 @@ class FakeDevice:
         self.refusals: dict[int, int] = {}
         self.mute: set[int] = set()
         """Addresses whose requests are never answered."""
+        self.mute_units: set[int] = set()
+        """Units behind this gateway that never answer."""
         self.silent = False
         self.drops = False
         """Close the connection instead of answering."""
         self.delay_s = 0.0
         self.mangle: Callable[[bytes], bytes] | None = None
+        self.length_max = 2000
+        """A request for more is refused with exception 03."""
         self.requests: list[tuple[int, int, int]] = []
+        self.units: list[int] = []
+        """The unit of each request."""
         self.connections = 0
         self._asked = asyncio.Condition()
         self._server: asyncio.Server | None = None
@@ -74,6 +80,7 @@ class FakeDevice:
                 tid, _, _, unit, function, start, count = struct.unpack(">HHHBBHH", await reader.readexactly(12))
                 latest[0] = tid
                 self.requests.append((function, start, count))
+                self.units.append(unit)
                 async with self._asked:
                     self._asked.notify_all()
                 task = asyncio.create_task(self._answer(writer, latest, unit, function, start, count))
@@ -86,7 +93,7 @@ class FakeDevice:
             writer.close()
 
     async def _answer(self, writer, latest, unit, function, start, count):
-        if self.silent or not self.mute.isdisjoint(range(start, start + count)):
+        if self.silent or unit in self.mute_units or not self.mute.isdisjoint(range(start, start + count)):
             return
         if self.drops:
             writer.transport.abort()
@@ -98,6 +105,8 @@ class FakeDevice:
         writer.write(struct.pack(">HHHB", latest[0], 0, len(pdu) + 1, unit) + pdu)
 
     def _pdu(self, function, start, count):
+        if count > self.length_max:
+            return bytes((function | 0x80, 3))
         refusal = next((self.refusals[a] for a in range(start, start + count) if a in self.refusals), None)
         if refusal is not None:
             return bytes((function | 0x80, refusal))

@@ -8,8 +8,9 @@ from contextlib import aclosing
 import pytest
 
 from contract.points import PointRole, PointSpec, PointType
+from drivers.base import DeviceSetup
 from drivers.modbus.driver import ModbusDriver
-from drivers.modbus.settings import ModbusTcpSettings
+from drivers.modbus.settings import ModbusSettings
 
 DEVICE_ID = 1
 
@@ -28,10 +29,11 @@ def new_point():
 def new_driver(jump_clock):
     """Makes a driver for a device on 127.0.0.1; the device's own point has the id 1."""
 
-    def make(port: int, *points: PointSpec, clock=None, **settings) -> ModbusDriver:
+    def make(port: int, *points: PointSpec, clock=None, folder=None, **settings) -> ModbusDriver:
         own = PointSpec(id=DEVICE_ID, tag="plc", org="plant", device="plc", role=PointRole.DEVICE)
-        keys = ModbusTcpSettings(host="127.0.0.1", port=port, **({"timeout_s": 0.05} | settings))
-        return ModbusDriver(keys, [own, *points], clock or jump_clock, random.Random(7))
+        keys = ModbusSettings.model_validate({"host": "127.0.0.1", "port": port, "timeout_s": 0.05} | settings)
+        setup = DeviceSetup("plc", "device.1", keys, [own, *points])
+        return ModbusDriver([setup], clock or jump_clock, random.Random(7), folder)
 
     return make
 
@@ -46,7 +48,7 @@ def turns():
 
     async def collect(driver: ModbusDriver, count: int, between=None) -> list[dict[int, tuple[float, int]]]:
         seen: list[dict[int, tuple[float, int]]] = [{}]
-        (group,) = driver._groups
+        ((_, group),) = driver._groups
         async with aclosing(driver.run()) as batches:
             if between:
                 await between(0)

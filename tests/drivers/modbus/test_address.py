@@ -13,7 +13,7 @@ from drivers.modbus.address import ModbusAddress, Table, WordOrder, examine
 
 def columns(address, type_=PointType.UINT16, **more):
     spec = PointSpec(id=2, tag="T2", org="plant", device="plc", type=type_, address=address, **more)
-    faults = DRIVERS["modbus_tcp"].check_point(spec)
+    faults = DRIVERS["modbus"].check_point(spec)
     assert all(fault.message and fault.remedy for fault in faults)
     return [fault.column for fault in faults]
 
@@ -80,7 +80,7 @@ def test_numbers_that_cannot_be_are_found_in_their_column(more, expected):
 
 def test_the_device_itself_has_no_address_to_check():
     spec = PointSpec(id=1, tag="plc", org="plant", device="plc", role=PointRole.DEVICE)
-    assert DRIVERS["modbus_tcp"].check_point(spec) == []
+    assert DRIVERS["modbus"].check_point(spec) == []
 
 
 @given(st.text(max_size=30) | st.from_regex(r"(holding|coil):[0-9]{0,6}(\.[0-9]{0,3})?(/[A-D]{0,5})?", fullmatch=True))

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from contract.clock import NS_PER_S, SimulatedClock
 from drivers.catalogue import DRIVERS
 from drivers.modbus.address import Table
-from drivers.modbus.link import Answer, Failure, FailureReason, ModbusLink
+from drivers.modbus.link import ModbusLink
+from drivers.modbus.outcome import Answer, Failure, FailureReason
 from drivers.modbus.planner import ReadRequest
-from drivers.modbus.settings import ModbusTcpSettings
+from drivers.modbus.settings import ModbusSettings
 
 REQUEST = ReadRequest(Table.HOLDING, 7, 1, (0,))
 
@@ -24,7 +25,7 @@ REQUEST = ReadRequest(Table.HOLDING, 7, 1, (0,))
 @pytest.fixture
 def new_link(clock):
     def make(port: int, **settings) -> ModbusLink:
-        keys = ModbusTcpSettings(host="127.0.0.1", port=port, **({"timeout_s": 2.0} | settings))
+        keys = ModbusSettings(host="127.0.0.1", port=port, **({"timeout_s": 2.0} | settings))
         return ModbusLink(keys, clock, random.Random(7))
 
     return make
@@ -34,12 +35,12 @@ async def waits_s(link: ModbusLink, clock: SimulatedClock, count: int) -> list[f
     """Time from each failure to the next attempt to connect, in steps of 10 ms."""
     waits = []
     for _ in range(count):
-        outcome = await link.read(REQUEST)
+        outcome = await link.read(link._settings, REQUEST)
         assert isinstance(outcome, Failure)
         assert outcome.reason is not FailureReason.WAITING
         waited_s = 0.0
         while clock.mono_ns() < link._next_dial_mono_ns:
-            outcome = await link.read(REQUEST)
+            outcome = await link.read(link._settings, REQUEST)
             assert outcome == Failure(FailureReason.WAITING, "waiting before the next attempt to connect")
             clock.tick(NS_PER_S // 100)
             waited_s += 0.01
@@ -58,7 +59,7 @@ def test_the_back_off_doubles_with_jitter_up_to_its_ceiling_and_only_an_answer_e
             assert len({wait_s / ceiling_s for wait_s, ceiling_s in zip(waits[4:], [3] * 4, strict=True)}) > 1
             assert device.connections == link.connects == 8
             device.drops = False
-            assert isinstance(await link.read(REQUEST), Answer)
+            assert isinstance(await link.read(link._settings, REQUEST), Answer)
             device.drops = True
             (wait_s,) = await waits_s(link, clock, 1)
             assert wait_s == 0.0
@@ -73,13 +74,13 @@ def test_a_request_after_a_time_out_goes_over_a_new_connection(new_device, new_l
     async def scenario():
         async with new_device() as device:
             link = new_link(device.port, timeout_s=0.05)
-            assert isinstance(await link.read(REQUEST), Answer)
+            assert isinstance(await link.read(link._settings, REQUEST), Answer)
             device.silent = True
-            outcome = await link.read(REQUEST)
+            outcome = await link.read(link._settings, REQUEST)
             assert isinstance(outcome, Failure)
             assert outcome.reason is FailureReason.TIMED_OUT
             device.silent = False
-            assert isinstance(await link.read(REQUEST), Answer)
+            assert isinstance(await link.read(link._settings, REQUEST), Answer)
             assert device.connections == 2
             assert len(device.requests) == 3
             link.close()
@@ -91,7 +92,7 @@ def test_the_reply_is_stamped_when_it_arrives(new_device, new_link, clock):
     async def scenario():
         async with new_device() as device:
             link = new_link(device.port)
-            answer = await link.read(REQUEST)
+            answer = await link.read(link._settings, REQUEST)
             assert answer == Answer(b"\x00\x07", None, clock.wall_ns(), clock.mono_ns())
             link.close()
 
@@ -102,8 +103,8 @@ def test_requests_keep_the_pause_that_the_device_wants(new_device, new_link, clo
     async def scenario():
         async with new_device() as device:
             link = new_link(device.port, pause_ms=250.0)
-            await link.read(REQUEST)
-            second = asyncio.create_task(link.read(REQUEST))
+            await link.read(link._settings, REQUEST)
+            second = asyncio.create_task(link.read(link._settings, REQUEST))
             await clock.advance(NS_PER_S // 5)
             assert (len(device.requests), second.done()) == (1, False)
             await clock.advance(NS_PER_S // 20)
@@ -118,13 +119,13 @@ def test_a_cancelled_request_takes_its_connection_with_it(new_device, new_link):
         async with new_device() as device:
             device.silent = True
             link = new_link(device.port, timeout_s=60)
-            waiting = asyncio.create_task(link.read(REQUEST))
+            waiting = asyncio.create_task(link.read(link._settings, REQUEST))
             await device.asked(1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
             device.silent = False
-            assert isinstance(await link.read(REQUEST), Answer)
+            assert isinstance(await link.read(link._settings, REQUEST), Answer)
             assert device.connections == 2
             link.close()
 
@@ -135,18 +136,17 @@ def test_a_cancellation_that_meets_the_reply_is_not_lost(new_device, new_link):
     async def scenario():
         async with new_device() as device:
             link = new_link(device.port)
+            await link.read(link._settings, REQUEST)
+            stream = link._stream
+            assert stream is not None
+            feed = stream._framing.feed
 
-            await link.read(REQUEST)
+            def cancel_first(data):
+                task.cancel()
+                return feed(data)
 
-            def cancel_first(sending, pdu):
-                if not sending:
-                    task.cancel()
-                return pdu
-
-            connection = link._connection
-            assert connection is not None
-            connection._client.ctx.trace_pdu = cancel_first
-            task = asyncio.create_task(link.read(REQUEST))
+            stream._framing.feed = cancel_first
+            task = asyncio.create_task(link.read(link._settings, REQUEST))
             with pytest.raises(asyncio.CancelledError):
                 await task
             link.close()
@@ -160,8 +160,8 @@ def test_a_host_that_does_not_exist_is_a_failure_and_no_error(clock, monkeypatch
 
     async def scenario():
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
-        keys = ModbusTcpSettings(host="no-such-host.invalid", timeout_s=5)
-        outcome = await ModbusLink(keys, clock, random.Random(7)).read(REQUEST)
+        keys = ModbusSettings(host="no-such-host.invalid", timeout_s=5)
+        outcome = await ModbusLink(keys, clock, random.Random(7)).read(keys, REQUEST)
         assert isinstance(outcome, Failure)
         assert outcome.reason is FailureReason.UNREACHABLE
 
@@ -179,14 +179,14 @@ def test_a_host_that_does_not_exist_is_a_failure_and_no_error(clock, monkeypatch
 )  # fmt: skip
 def test_settings_out_of_bounds_are_refused(key, bad):
     with pytest.raises(ValidationError) as refusal:
-        DRIVERS["modbus_tcp"].settings_model(**({"host": "plc"} | {key: bad}))
+        DRIVERS["modbus"].settings_model(**({"host": "plc"} | {key: bad}))
     assert refusal.value.errors()[0]["loc"] == (key,)
 
 
 @pytest.mark.parametrize("host", ["plc", "10.0.0.1", "::1", "储罐.example", "a-b_c.example"])
 def test_hosts_by_name_and_by_address_are_taken(host):
-    settings = DRIVERS["modbus_tcp"].settings_model.model_validate({"host": host})
-    assert isinstance(settings, ModbusTcpSettings)
+    settings = DRIVERS["modbus"].settings_model.model_validate({"host": host})
+    assert isinstance(settings, ModbusSettings)
     assert settings.host == host
 
 

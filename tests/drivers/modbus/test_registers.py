@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from contract.points import PointSpec, PointType
 from contract.quality import Quality
 from drivers.modbus.address import examine
-from drivers.modbus.planner import Limits, plan
+from drivers.modbus.planner import BusCost, Limits, plan
 from drivers.modbus.registers import BlockDecoder, RegisterPoint
 from naive.modbus_registers import encode, value
 
+COST = BusCost(1, 0)
 ORDERS = ["ABCD", "CDAB", "BADC", "DCBA"]
 NUMBERS = [t for t in PointType if t is not PointType.BIT]
 
@@ -41,7 +42,7 @@ def blocks(draw):
             PointSpec(id=id_, tag="T", org="p", device="d", type=type_, address=text, scale=scale, offset=shift)
         )
     places = [place for point in points if (place := examine(point)[0])]
-    (request,) = plan(places, Limits(max_gap=125))
+    (request,) = plan(places, Limits(max_gap=125), COST)
     edge = st.sampled_from([b"\x7f", b"\x80", b"\xff", b"\x00", b"\xf8", b"\xf0", b"\x01"])
     payload = b"".join(draw(st.lists(edge | st.binary(min_size=1, max_size=1), min_size=request.reply_size,
                                      max_size=request.reply_size)))  # fmt: skip
@@ -84,7 +85,7 @@ def test_what_a_device_encodes_is_what_is_decoded(type_, order, data):
     point = PointSpec(id=2, tag="T", org="p", device="d", type=type_, address=f"holding:9/{order}")
     place = examine(point)[0]
     assert place is not None
-    (request,) = plan([place], Limits())
+    (request,) = plan([place], Limits(), COST)
     batch = BlockDecoder(request, [RegisterPoint(point, place)]).decode(encode(type_, number, order), 0, 0)
     assert batch.value[0] == float(number)
     assert batch.quality[0] == Quality.GOOD
@@ -98,7 +99,7 @@ def test_words_and_bytes_lie_as_the_order_says():
         point = PointSpec(id=2, tag="T", org="p", device="d", type=PointType.UINT32, address=f"holding:9/{order}")
         place = examine(point)[0]
         assert place is not None
-        decoder = BlockDecoder(plan([place], Limits())[0], [RegisterPoint(point, place)])
+        decoder = BlockDecoder(plan([place], Limits(), COST)[0], [RegisterPoint(point, place)])
         assert decoder.decode(bytes.fromhex(text), 0, 0).raw.tolist() == [0x01020304]
 
 
@@ -106,6 +107,8 @@ def test_failed_rows_hold_no_number():
     point = PointSpec(id=2, tag="T", org="p", device="d", address="holding:9")
     place = examine(point)[0]
     assert place is not None
-    batch = BlockDecoder(plan([place], Limits())[0], [RegisterPoint(point, place)]).failed(Quality.BAD_CONFIG, 5, 6)
+    batch = BlockDecoder(plan([place], Limits(), COST)[0], [RegisterPoint(point, place)]).failed(
+        Quality.BAD_CONFIG, 5, 6
+    )
     assert (batch.point.tolist(), batch.raw.tolist(), batch.quality.tolist()) == ([2], [0], [Quality.BAD_CONFIG])
     assert np.isnan(batch.value).all()

@@ -72,7 +72,7 @@ def test_a_complete_folder_is_understood(folder: Any) -> None:
         ("park", True, 2),
         ("plant", False, 1),
     ]
-    assert [(each.name, each.driver) for each in config.devices] == [("slow", "modbus_tcp"), ("plc", "modbus_tcp")]
+    assert [(each.name, each.driver) for each in config.devices] == [("slow", "modbus"), ("plc", "modbus")]
     assert (config.telemetry.chunk_s, config.telemetry.spool_s, config.telemetry.report) == (30, 1, "all")
     assert config.outbox.directory == folder.path / "store"
     assert (config.outbox.budget_bytes, config.outbox.keep_acked_h) == (64 * 1024 * 1024, 12)

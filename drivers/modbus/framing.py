@@ -1,0 +1,145 @@
+"""Requests to bytes and bytes to replies, without a socket; ``link`` owns the wire. The only module that knows pymodbus.
+
+Pymodbus frames requests and computes checksums. Its readers of replies are not used: they take what looks like a frame,
+while we know of each reply which unit, function and length it must have, and take nothing else. A reply that is not the
+awaited one is left out where its number proves that (TCP), else it ends the exchange.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU
+
+from drivers.modbus.planner import ReadRequest
+
+_HEADER_SIZE: Final = 7
+_LENGTH_MAX: Final = 254
+"""Of the unit and the PDU behind the length field (Modbus application protocol 1.1b3, clause 4.1: a PDU has 253 bytes)."""
+_RTU_NOISE_MAX: Final = 1024
+"""Bytes without a frame in them, after which the line is given up for this request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Data bytes, or the code of an exception."""
+
+    payload: bytes
+    exception: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """What came can be no reply to the request; ``text`` says why."""
+
+    text: str
+
+
+class Framing(Protocol):
+    """One connection's bytes, one request at a time."""
+
+    def ask(self, unit: int, request: ReadRequest) -> bytes:
+        """The bytes of a request. What came before, and whatever answers a former request, is void from here on."""
+
+    def feed(self, data: bytes) -> Reply | Garbled | None:
+        """Bytes that arrived. None: wait for more. After a Reply the exchange is over; after Garbled the connection is."""
+
+
+def _request_pdu(request: ReadRequest) -> bytes:
+    """Only the four reading functions have a way out of this program: ``Table`` knows no other."""
+    return bytes((request.function,)) + request.start.to_bytes(2, "big") + request.count.to_bytes(2, "big")
+
+
+def _judged(request: ReadRequest, pdu: bytes) -> Reply | Garbled:
+    """A reply of the right unit and number against what was asked."""
+    if len(pdu) == 2 and pdu[0] == request.function | 0x80:
+        return Reply(b"", pdu[1])
+    if len(pdu) == request.reply_size + 2 and pdu[0] == request.function and pdu[1] == request.reply_size:
+        return Reply(bytes(pdu[2:]), None)
+    return Garbled("the reply does not fit the request")
+
+
+class SocketFraming:
+    """Modbus TCP: each frame carries its length and the number of the request that it answers."""
+
+    def __init__(self, first_number: int) -> None:
+        """Numbers go on from ``first_number``, so that two connections in a row do not use the same ones."""
+        self._framer = FramerSocket(DecodePDU(is_server=False))
+        self._number = first_number % 0x10000
+        self._buffer = bytearray()
+        self._awaited: tuple[int, ReadRequest] | None = None
+
+    def ask(self, unit: int, request: ReadRequest) -> bytes:
+        self._number = (self._number + 1) % 0x10000
+        self._awaited = (unit, request)
+        return self._framer.encode(_request_pdu(request), unit, self._number)
+
+    def feed(self, data: bytes) -> Reply | Garbled | None:
+        self._buffer += data
+        while len(self._buffer) >= _HEADER_SIZE:
+            number, protocol, length = (int.from_bytes(self._buffer[at : at + 2], "big") for at in (0, 2, 4))
+            if protocol != 0 or not 2 <= length <= _LENGTH_MAX:
+                return Garbled("this is not Modbus TCP")
+            if len(self._buffer) < 6 + length:
+                return None
+            unit, pdu = self._buffer[6], bytes(self._buffer[7 : 6 + length])
+            del self._buffer[: 6 + length]
+            if self._awaited is None or number != self._number:
+                continue  # the copy of a reply, or one to a request that is given up
+            awaited_unit, request = self._awaited
+            self._awaited = None
+            if unit != awaited_unit:
+                return Garbled(f"unit {unit} answered for unit {awaited_unit}")
+            return _judged(request, pdu)
+        return None
+
+
+class RtuFraming:
+    """Modbus RTU: unit, function, data and a checksum; nothing says which request is answered.
+
+    Bytes before the awaited frame are skipped: converters put noise there when the line turns round. Frames of other
+    units or lengths are skipped likewise. A late reply of the same unit and length cannot be told from the awaited one:
+    whoever calls must let time pass after a time-out (``late_s``).
+    """
+
+    def __init__(self) -> None:
+        self._framer = FramerRTU(DecodePDU(is_server=False))
+        self._buffer = bytearray()
+        self._awaited: tuple[int, ReadRequest] | None = None
+
+    def ask(self, unit: int, request: ReadRequest) -> bytes:
+        self._buffer.clear()
+        self._awaited = (unit, request)
+        return self._framer.encode(_request_pdu(request), unit, 0)
+
+    def feed(self, data: bytes) -> Reply | Garbled | None:
+        if self._awaited is None:
+            return None  # nobody asked
+        self._buffer += data
+        unit, request = self._awaited
+        for start in range(len(self._buffer) - 2):
+            size = self._size_of_ours(start, unit, request)
+            if size is None:
+                continue
+            if len(self._buffer) < start + size:
+                return None
+            frame = bytes(self._buffer[start : start + size])
+            if FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
+                self._awaited = None
+                return _judged(request, frame[1:-2])
+        if len(self._buffer) > _RTU_NOISE_MAX:
+            self._awaited = None
+            return Garbled("noise on the line")
+        return None
+
+    def _size_of_ours(self, start: int, unit: int, request: ReadRequest) -> int | None:
+        """How long the frame is that could begin there and be the awaited one."""
+        if self._buffer[start] != unit:
+            return None
+        if self._buffer[start + 1] == request.function | 0x80:
+            return 5
+        if self._buffer[start + 1] == request.function and self._buffer[start + 2] == request.reply_size:
+            return request.reply_size + 5
+        return None
