@@ -89,7 +89,7 @@ def test_an_agent_without_opc_ua_loads_nothing_of_it():
         "import sys, random; from drivers.catalogue import DRIVERS; from contract.clock import SimulatedClock;"
         "from contract.points import *; import edge_agent.settings.load;"
         "own = PointSpec(id=1, tag='plc', org='p', device='plc', role=PointRole.DEVICE);"
-        "factory = DRIVERS['modbus_tcp'];"
+        "factory = DRIVERS['modbus'];"
         "from drivers.base import DeviceSetup;"
         "setup = DeviceSetup('plc', 'device.1', factory.settings_model(host='127.0.0.1'), [own]);"
         "factory.make([setup], SimulatedClock(), random.Random(1));"
