@@ -10,6 +10,7 @@ At most one session is open at any time.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -18,12 +19,13 @@ from typing import Final
 from contract.batch import SampleBatch
 from contract.clock import NS_PER_S, Clock
 from contract.errors import ConfigError, DeviceError, Fault
-from contract.points import PointRole, PointSpec
+from contract.points import PointRole, PointSpec, PointType
 from drivers.base import DeviceHealth, DeviceState
 from drivers.opcua.address import NodeAddress, examine
+from drivers.opcua.connection import Traffic
 from drivers.opcua.memory import Memory
-from drivers.opcua.plan import Subscription, plan
-from drivers.opcua.session import OpcUaSession, Opened, Published, Traffic
+from drivers.opcua.plan import Plan, Wish, plan, poll_plan
+from drivers.opcua.session import OpcUaSession, Opened, Published
 from drivers.opcua.settings import OpcUaSettings
 
 BACK_OFF_MIN_S: Final = 0.2
@@ -44,14 +46,13 @@ class OpcUaDriver:
         self._points = [spec for spec in points if spec.role is not PointRole.DEVICE]
         self._nodes, self._faults = _place(self._points)
         self._faults += _check_whole(self.device, self._points, settings)
-        polls_s = [spec.poll_s for spec in self._points]
-        self._plan: tuple[Subscription, ...] = (
-            () if self._faults else plan(polls_s, settings.publish_ms, settings.sampling_ms)
-        )
+        self._plan = Plan((), ()) if self._faults else _plan(self._points, settings)
         self._memory = Memory(self._own, self._points)
         self._traffic = Traffic()
         self._state = DeviceState.CONNECTING
         self._failures = 0
+        self._session: OpcUaSession | None = None
+        """The latest, kept when it is lost for what it found out."""
         self._fruitless = 0
         """Sessions tried since the last publish response."""
         self._last_failure: str | None = None
@@ -73,7 +74,9 @@ class OpcUaDriver:
         return [
             f"{self.device}: a subscription of {len(each.items)} point(s), published every {each.publish_ms:g} ms, "
             f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
-            for each in self._plan
+            for each in self._plan.subscriptions
+        ] + [
+            f"{self.device}: {len(each.points)} point(s) read every {each.period_ms:g} ms" for each in self._plan.polls
         ]
 
     async def run(self) -> AsyncGenerator[SampleBatch, None]:
@@ -104,10 +107,23 @@ class OpcUaDriver:
             reconnects=max(0, self._traffic.connects - 1),
             last_failure=self._last_failure,
             last_good_scan_wall_ns=self._last_good_scan_wall_ns,
+            missed_turns=self._traffic.missed_turns,
+            slowed="; ".join(self._session.slowed) or None if self._session else None,
+            refused=self._refusals(),
         )
 
     def healths(self) -> tuple[DeviceHealth, ...]:
         return (self.health(),)
+
+    def _refusals(self) -> tuple[str, ...]:
+        """Points by their tags, then what concerns many of them, then what the server's queues could not hold."""
+        told: list[str] = []
+        if self._session is not None:
+            told += [f"{self._points[point].tag}: {why}" for point, why in sorted(self._session.refused.items())]
+            told += self._session.restrictions
+        if self._memory.overflows:
+            told.append(f"values that did not fit into the server's queues, {self._memory.overflows} time(s)")
+        return tuple(told)
 
     async def close(self) -> None:
         """Nothing is left to give back: ``run`` closes its session when it ends."""
@@ -128,6 +144,7 @@ class OpcUaDriver:
                 session = OpcUaSession(
                     self.device, self._settings, self._nodes, self._clock, self._traffic, self._password()
                 )
+                self._session = session
                 yield [self._opened(await session.open(self._plan))]
                 while True:
                     yield self._published(await session.next())
@@ -145,7 +162,7 @@ class OpcUaDriver:
     def _published(self, news: Published) -> list[SampleBatch]:
         self._fruitless = 0
         self._answered(news.time_ns, news.mono_ns)
-        return self._memory.published(news.changes, news.confirmed, news.time_ns, news.mono_ns)
+        return self._memory.published(news.changes, news.confirmed, news.time_ns, news.mono_ns, read=news.read)
 
     def _answered(self, time_ns: int, mono_ns: int) -> None:
         self._state = DeviceState.ANSWERING
@@ -172,6 +189,23 @@ class OpcUaDriver:
             return _read_password(Path(self._settings.password_file))
         except (OSError, ValueError) as error:
             raise DeviceError(self.device, f"the password cannot be read ({error})") from error
+
+
+def _plan(points: Sequence[PointSpec], settings: OpcUaSettings) -> Plan:
+    wishes = [_wish(spec) for spec in points]
+    if settings.mode == "poll":
+        return poll_plan(wishes)
+    return plan(wishes, settings.publish_ms, settings.sampling_ms)
+
+
+def _wish(spec: PointSpec) -> Wish:
+    """A deadband may be left to the server only where nothing but the trend looks at the value: what is judged by set-points
+    or by the instrument's range must be told of every change."""
+    limits = spec.limits
+    judged = (limits.ll, limits.l, limits.h, limits.hh, spec.range_low, spec.range_high)
+    if not spec.report_deadband or spec.type is PointType.BIT or not all(map(math.isnan, judged)):
+        return Wish(spec.poll_s)
+    return Wish(spec.poll_s, spec.report_deadband / abs(spec.scale), max(spec.poll_s, spec.report_max_s))
 
 
 def _place(specs: Sequence[PointSpec]) -> tuple[list[NodeAddress], list[Fault]]:

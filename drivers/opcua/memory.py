@@ -36,6 +36,7 @@ SOURCE_BEHIND_NS_MAX: Final = 60 * NS_PER_S
 """A change was reported within seconds; a source timestamp older than this is a clock that is wrong."""
 SOURCE_AHEAD_NS_MAX: Final = 5 * NS_PER_S
 _ALL_BITS: Final = 2**64 - 1
+_OWN_PLACE: Final = np.zeros(1, np.intp)
 _NEVER: Final = np.iinfo(np.int64).min // 2
 
 
@@ -64,6 +65,8 @@ class Memory:
         self._last: list[Reading | None] = [None] * len(specs)
         self._numbers = [_no_answer()] * len(specs)
         self._told_mono_ns = np.full(len(specs), _NEVER, np.int64)
+        self._read_source_ns: dict[int, int | None] = {}
+        """Source timestamp of the latest read of each place that was read beside its reports."""
         self.overflows = 0
         """Readings that came with the news that others were lost in the server's queue."""
         self.disbelieved = 0
@@ -78,15 +81,29 @@ class Memory:
         return self._told(np.arange(len(self._last)), time_ns, mono_ns)
 
     def published(
-        self, changes: Iterable[tuple[int, Reading]], confirmed: Iterable[int], time_ns: int, mono_ns: int
+        self,
+        changes: Iterable[tuple[int, Reading]],
+        confirmed: Sequence[int] | NDArray[np.intp],
+        time_ns: int,
+        mono_ns: int,
+        *,
+        read: bool = False,
     ) -> list[SampleBatch]:
-        """One publish response: each change, then those of ``confirmed`` and the device that are due for a row.
+        """One answer of the server: each change, then those of ``confirmed`` and the device that are due for a row.
 
-        Places count from 1. A point is due when its last row is nearly a poll period old. No batch holds a point twice.
+        Places count from 1. A point is due when its last row is nearly a poll period old; one that was ``read`` always has a
+        row. No batch holds a point twice.
         """
+        changes = list(changes)
+        self.overflows += sum(overflowed(reading.status) for _, reading in changes)
+        if read:
+            self._read_source_ns |= {place: reading.source_ns for place, reading in changes}
+        else:
+            changes = [change for change in changes if not self._is_overtaken(*change)]
         batches = self._changed(changes, time_ns, mono_ns)
-        places = np.array([0, *confirmed], np.intp)
-        due = places[mono_ns - self._told_mono_ns[places] >= self._poll_ns[places] // 4 * 3]
+        places = np.concatenate((_OWN_PLACE, np.asarray(confirmed, np.intp)))
+        due_ns = np.where(places == 0, self._poll_ns[0] // 4 * 3, 1) if read else self._poll_ns[places] // 4 * 3
+        due = places[mono_ns - self._told_mono_ns[places] >= due_ns]
         if len(due):
             batches.append(self._told(due, time_ns, mono_ns))
         return batches
@@ -94,6 +111,7 @@ class Memory:
     def lost(self, time_ns: int, mono_ns: int) -> SampleBatch:
         """The session is gone: every point is BAD_COMM_FAILURE now, the device's row leads."""
         self._last = [None] * len(self._last)
+        self._read_source_ns.clear()
         self._numbers = [_no_answer()] * len(self._numbers)
         return self._told(np.arange(len(self._last)), time_ns, mono_ns)
 
@@ -105,10 +123,14 @@ class Memory:
         """When ``still_lost`` has its next row."""
         return int((self._told_mono_ns + self._poll_ns).min())
 
+    def _is_overtaken(self, place: int, reading: Reading) -> bool:
+        """True for what the server kept in a queue while the same node was read: an older value is no news."""
+        read_ns = self._read_source_ns.get(place)
+        return read_ns is not None and reading.source_ns is not None and reading.source_ns < read_ns
+
     def _remember(self, place: int, reading: Reading) -> None:
         self._last[place] = reading
         self._numbers[place] = judge(reading, self._types[place])
-        self.overflows += overflowed(reading.status)
 
     def _changed(self, changes: Iterable[tuple[int, Reading]], time_ns: int, mono_ns: int) -> list[SampleBatch]:
         by_place: dict[int, list[Reading]] = {}

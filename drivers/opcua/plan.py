@@ -1,8 +1,12 @@
-"""Points become subscriptions, under what the server can bear. Pure.
+"""Points become subscriptions and polls, under what the server can bear. Pure.
 
 Before the first connect ``plan`` groups the points; after it ``session`` asks how to cut its calls and when to give up. Times
 are of two kinds: the *sampling* interval, at which the server looks at a node, and the *publishing* interval, at which it
 tells what it saw. A point that is to be polled faster than ``publish_ms`` is published as fast as it is polled.
+
+A *deadband* is left to the server where a point asks for one: it then tells of larger changes only. How servers go about that
+differs (some compare with the sample before instead of the value told last, so that a slow drift is never told), hence such
+a point is also read from time to time.
 """
 
 from __future__ import annotations
@@ -10,19 +14,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from contract.clock import NS_PER_MS, NS_PER_S
+from contract.clock import NS_PER_MS
 
 QUEUE_MARGIN: Final = 2
 """Samples that a late publish response may add to those of one publishing interval."""
 QUEUE_MAX: Final = 1000
 CALL_MAX: Final = 500
 """Nodes in one call to a server that names no limit or a higher one: its answer stays below 64 KiB."""
+SUBSCRIPTIONS_MAX: Final = 32
+"""Most subscriptions on one server; one that takes fewer items than it should would be given ever more."""
 SIGN_OF_LIFE_MS_MAX: Final = 1000.0
 LIFETIME_MS_MIN: Final = 10_000.0
 """How long a server keeps a subscription whose client has died."""
+WAY_MS: Final = 250.0
+"""Least time that a sign of life may be late: a lost TCP segment is sent again after 200 ms (RFC 6298 and Linux)."""
 T = TypeVar("T")
+
+
+class Wish(NamedTuple):
+    """What is wanted of a point. ``deadband`` is in the server's unit, 0: every change is told."""
+
+    poll_s: float
+    deadband: float = 0.0
+    reread_s: float = math.inf
+    """How often a point with a deadband is read all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +47,9 @@ class Item:
     """A monitored item; ``point`` is its place in the list of points."""
 
     point: int
+    poll_ms: float
     sampling_ms: float
-    queue_size: int
+    deadband: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,42 +64,75 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
-class OperationLimits:
-    """Most nodes in one call, as the server says; 0: it names no limit (OPC 10000-5, clause 6.3.11)."""
+class Poll:
+    """Points that are read together, in order of their places."""
+
+    period_ms: float
+    points: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    subscriptions: tuple[Subscription, ...]
+    polls: tuple[Poll, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most nodes in one call and items in one subscription, as the server says; 0: it names none (OPC 10000-5, 6.3.11)."""
 
     nodes_per_read: int = 0
     items_per_call: int = 0
+    items_per_subscription: int = 0
 
 
-def plan(polls_s: Sequence[float], publish_ms: float, sampling_ms: float | None) -> tuple[Subscription, ...]:
-    """A subscription for each publishing interval, the shortest first.
+def plan(wishes: Sequence[Wish], publish_ms: float, sampling_ms: float | None) -> Plan:
+    """A subscription for each publishing interval, the shortest first, and the reads that go with deadbands.
 
-    ``polls_s`` has the poll period of each point; with ``sampling_ms`` None the server samples as often.
+    With ``sampling_ms`` None the server samples a point as often as it is to be polled.
     """
-    groups: dict[float, dict[int, float]] = {}
-    for point, poll_s in enumerate(polls_s):
-        groups.setdefault(min(publish_ms, poll_s * 1000), {})[point] = poll_s * 1000
-    return tuple(_subscription(interval_ms, polls_ms, sampling_ms) for interval_ms, polls_ms in sorted(groups.items()))
+    groups: dict[float, list[Item]] = {}
+    for point, wish in enumerate(wishes):
+        poll_ms = wish.poll_s * 1000
+        item = Item(point, poll_ms, sampling_ms or poll_ms, wish.deadband)
+        groups.setdefault(min(publish_ms, poll_ms), []).append(item)
+    subscriptions = tuple(_subscription(interval_ms, items) for interval_ms, items in sorted(groups.items()))
+    reread = [(wish.reread_s * 1000, point) for point, wish in enumerate(wishes) if wish.deadband]
+    return Plan(subscriptions, polls(reread))
 
 
-def _subscription(publish_ms: float, polls_ms: dict[int, float], sampling_ms: float | None) -> Subscription:
+def poll_plan(wishes: Sequence[Wish]) -> Plan:
+    """Every point is read in each of its poll periods; for servers that cannot subscribe."""
+    return Plan((), polls([(wish.poll_s * 1000, point) for point, wish in enumerate(wishes)]))
+
+
+def polls(periods_ms: Sequence[tuple[float, int]]) -> tuple[Poll, ...]:
+    """Points of one period are read together; the shortest period first."""
+    groups: dict[float, list[int]] = {}
+    for period_ms, point in periods_ms:
+        groups.setdefault(period_ms, []).append(point)
+    return tuple(Poll(period_ms, tuple(points)) for period_ms, points in sorted(groups.items()))
+
+
+def _subscription(publish_ms: float, items: Sequence[Item]) -> Subscription:
     """The server gives two signs of life in the shortest poll period, and not much less than one a second."""
-    sign_ms = min(*polls_ms.values(), SIGN_OF_LIFE_MS_MAX) / 2
+    sign_ms = min(*(item.poll_ms for item in items), SIGN_OF_LIFE_MS_MAX) / 2
     keepalive_count = max(1, math.floor(sign_ms / publish_ms))
-    return Subscription(
-        publish_ms,
-        keepalive_count,
-        max(3 * keepalive_count, math.ceil(LIFETIME_MS_MIN / publish_ms)),
-        tuple(
-            Item(point, sampling_ms or poll_ms, queue_size(publish_ms, sampling_ms or poll_ms))
-            for point, poll_ms in polls_ms.items()
-        ),
-    )
+    lifetime_count = max(3 * keepalive_count, math.ceil(LIFETIME_MS_MIN / publish_ms))
+    return Subscription(publish_ms, keepalive_count, lifetime_count, tuple(items))
+
+
+def queue_need(publish_ms: float, sampling_ms: float) -> int:
+    """Samples between two publish responses."""
+    return max(1, math.ceil(publish_ms / sampling_ms))
 
 
 def queue_size(publish_ms: float, sampling_ms: float) -> int:
-    """Room for every sample between two publish responses: with one place each second sample would be lost."""
-    return min(math.ceil(publish_ms / sampling_ms) + QUEUE_MARGIN, QUEUE_MAX)
+    """Room for every sample between two publish responses: with one place each second sample would be lost.
+
+    ``publish_ms`` is the interval that the server granted, not the one asked for.
+    """
+    return min(queue_need(publish_ms, sampling_ms) + QUEUE_MARGIN, QUEUE_MAX)
 
 
 def chunks(items: Sequence[T], limit: int) -> Iterator[Sequence[T]]:
@@ -91,6 +142,9 @@ def chunks(items: Sequence[T], limit: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def deadline_ns(publish_ms: float, keepalive_count: int, timeout_s: float) -> int:
-    """Longest silence of a subscription that lives, from what the server revised; ``timeout_s`` is for the way."""
-    return round((keepalive_count + 1) * publish_ms * NS_PER_MS + timeout_s * NS_PER_S)
+def deadline_ns(publish_ms: float, keepalive_count: int) -> int:
+    """Longest silence of a subscription that lives, from what the server revised: (count + 1) publishing intervals.
+
+    The last sign of life may be late by one interval, or by ``WAY_MS`` where that is more.
+    """
+    return round((keepalive_count * publish_ms + max(publish_ms, WAY_MS)) * NS_PER_MS)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -24,6 +24,7 @@ class OpcUaSettings(BaseModel):
     endpoint: Annotated[str, Field(max_length=512, description=_ENDPOINT_REMEDY)]
     username: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     password_file: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    mode: Literal["auto", "subscribe", "poll"] = "auto"
     publish_ms: Annotated[float, Field(ge=10, le=10_000, allow_inf_nan=False)] = 500.0
     sampling_ms: Annotated[float | None, Field(ge=1, le=3_600_000, allow_inf_nan=False)] = None
     timeout_s: Annotated[float, Field(ge=0.05, le=60, allow_inf_nan=False)] = 1.0

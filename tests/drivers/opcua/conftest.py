@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -59,7 +58,8 @@ class ServedPark:
         os.kill(self._process.pid, number)
 
     def kill(self):
-        self.signal(signal.SIGKILL)
+        """It may be dead already."""
+        self._process.kill()
         with self._process:
             self._process.wait()
 

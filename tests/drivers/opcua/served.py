@@ -18,9 +18,12 @@ from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.internal_session import InternalSession
+from asyncua.server.monitored_item_service import MonitoredItemService
+from asyncua.server.subscription_service import SubscriptionService
 from asyncua.server.user_managers import UserManager
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_MONITORED_ITEMS_PER_SUBSCRIPTION = 24104
 
 
 class OneUser(UserManager):
@@ -50,12 +53,43 @@ def enforce(method: str, size, limit: int) -> None:
     setattr(InternalSession, method, limited)
 
 
+def revise(publish_ms=None, keepalive=None, queue=None) -> None:
+    """Grant other intervals, counts and queues than those asked for."""
+    create = SubscriptionService.create_subscription
+
+    async def revised(self, params, *more, **named):
+        params.RequestedPublishingInterval = publish_ms or params.RequestedPublishingInterval
+        params.RequestedMaxKeepAliveCount = keepalive or params.RequestedMaxKeepAliveCount
+        return await create(self, params, *more, **named)
+
+    SubscriptionService.create_subscription = revised  # type: ignore[method-assign]
+    if queue is not None:
+        MonitoredItemService._revise_queue_size = lambda self, requested: queue  # type: ignore[method-assign]
+
+
+def refuse_filters() -> None:
+    original = MonitoredItemService._create_data_change_monitored_item
+
+    async def plain(self, params):
+        if not params.RequestedParameters.Filter:  # an empty one is false
+            return await original(self, params)
+        code = status(ua.StatusCodes.BadMonitoredItemFilterUnsupported)
+        return ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(code))
+
+    MonitoredItemService._create_data_change_monitored_item = plain  # type: ignore[method-assign]
+
+
+def status(code: int) -> Any:
+    return code
+
+
 class Served:
     def __init__(self, asked: dict) -> None:
         self.asked = asked
         user = asked.get("user")
         self.server = Server(user_manager=OneUser(*user) if user else None)
         self.nodes: dict[str, Any] = {}
+        self.sessions_max = 0
 
     async def start(self) -> None:
         await self.server.init()
@@ -69,14 +103,55 @@ class Served:
             await self.add(name, type_, value)
         if limit := self.asked.get("limit"):
             await self.limit(limit)
+        if (limit := self.asked.get("subscriptions")) is not None:
+            self.server.iserver.max_subscriptions = limit
+        if limit := self.asked.get("per_subscription"):
+            await self.crowd(limit)
+        if revised := self.asked.get("revised"):
+            revise(**revised)
+        if self.asked.get("no_deadband"):
+            refuse_filters()
+        self.count_sessions()
         await self.server.start()
+
+    def count_sessions(self) -> None:
+        internal = self.server.iserver
+        register = internal.register_external_session
+
+        def registered(session) -> None:
+            register(session)
+            self.sessions_max = max(self.sessions_max, len(internal._external_sessions))
+
+        internal.register_external_session = registered  # type: ignore[method-assign]
+
+    async def crowd(self, limit: int) -> None:
+        """Take no more items into a subscription; some servers say so beforehand, asyncua's names no limit."""
+        if not self.asked.get("secretive"):
+            node: Any = MAX_MONITORED_ITEMS_PER_SUBSCRIPTION
+            await self.server.get_node(ua.NodeId(node)).write_value(limit, ua.VariantType.UInt32)
+        original = MonitoredItemService.create_monitored_items
+
+        async def limited(self, params):
+            room = limit - len(self._monitored_items)
+            asked, params.ItemsToCreate = params.ItemsToCreate, params.ItemsToCreate[: max(0, room)]
+            results = await original(self, params)
+            full = ua.MonitoredItemCreateResult(
+                StatusCode=ua.StatusCode(status(ua.StatusCodes.BadTooManyMonitoredItems))
+            )
+            return results + [full] * (len(asked) - len(results))
+
+        MonitoredItemService.create_monitored_items = limited  # type: ignore[method-assign]
 
     async def limit(self, limit: int) -> None:
         ids = ua.ObjectIds
         node: Any
         for node in (
-            ids.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-            ids.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            ()
+            if self.asked.get("secretive")
+            else (
+                ids.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+                ids.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            )
         ):
             await self.server.get_node(ua.NodeId(node)).write_value(limit, ua.VariantType.UInt32)
         enforce("read", lambda params: len(params.NodesToRead), limit)
@@ -103,8 +178,23 @@ class Served:
             subscription._task.cancel()
 
     async def sessions(self) -> int:
-        """How many subscriptions there are: each session of the driver has one."""
-        return len(self.subscriptions())
+        return len(self.server.iserver._external_sessions)
+
+    async def most_sessions(self) -> int:
+        """At any one time since the start."""
+        return self.sessions_max
+
+    async def items(self) -> list[int]:
+        """Monitored items of each subscription."""
+        return [len(each.monitored_item_srv._monitored_items) for each in self.subscriptions()]
+
+    async def queues(self) -> list[int]:
+        """The queue of each item, as asked for."""
+        return [
+            item.queue_size
+            for each in self.subscriptions()
+            for item in each.monitored_item_srv._monitored_items.values()
+        ]
 
     def subscriptions(self) -> list:
         return list(self.server.iserver.subscription_service.subscriptions.values())

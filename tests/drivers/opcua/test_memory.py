@@ -106,6 +106,20 @@ def test_a_source_time_counts_within_its_bounds(memory, off_ns, believed):
     assert memory.disbelieved == (not believed)
 
 
+def test_a_report_that_a_read_has_overtaken_is_no_news(memory):
+    memory.published([(1, double(6.0, WALL + 6 * S))], [1], WALL + 6 * S, MONO + 6 * S, read=True)
+    queued = [(1, double(5.0, WALL + 5 * S)), (1, double(7.0, WALL + 7 * S))]
+    assert [row[1] for row in rows(*memory.published(queued, [], WALL + 7 * S, MONO + 7 * S)) if row[0] == 12] == [7.0]
+    (row,) = rows(*memory.published([(1, double(5.0, WALL + 5 * S))], [1], WALL + 8 * S, MONO + 7 * S, read=True))
+    assert row[:2] == (12, 5.0)  # a clock that was put back does not silence a point
+
+
+def test_what_was_read_has_a_row_however_soon_and_the_device_when_it_is_due(memory):
+    memory.published([], [1, 2], WALL + S, MONO + S)
+    soon = rows(*memory.published([(1, double(1.0, WALL - 9 * S))], [1], WALL + S, MONO + S + S // 10, read=True))
+    assert [row[0] for row in soon] == [12]
+
+
 def test_after_a_loss_there_is_no_value_and_the_device_leads(memory):
     lost = memory.lost(WALL + S, MONO + S)
     assert lost.point.tolist() == [11, 12, 13]

@@ -1,0 +1,207 @@
+"""A connection to an OPC UA server: channel, session, and the services that a driver may ask for. Nothing here is tried twice.
+
+Called by ``session``; with ``wire`` the only module that knows asyncua. Asyncua encodes, decodes and asks; connecting, renewing
+and giving up are done here, since its own ways fail in silence: its reconnect keeps namespace indices that have moved
+(connected, no error, no data for ever) and its publish loop logs a trace each second once the connection is gone.
+
+The services are Read, the making of subscriptions and Publish. There is no Write and no Call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from asyncua import Client, ua
+from asyncua.client.ua_session import UaSession
+from asyncua.ua.uaerrors import UaStatusCodeError
+
+from contract.clock import Clock
+from contract.errors import DeviceError
+from drivers.opcua.plan import Subscription
+from drivers.opcua.settings import OpcUaSettings
+
+SESSION_TIMEOUT_MS: Final = 60_000
+"""A session whose client died is gone from the server by then."""
+CHANNEL_LIFETIME_MS: Final = 3_600_000
+MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+NOTIFICATIONS_MAX: Final = 10_000
+"""Most changes in one publish response; what is more comes with the next."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counters over all sessions of a device; they only grow."""
+
+    requests: int = 0
+    connects: int = 0
+    missed_turns: int = 0
+    """Turns of polling left out because their time had passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A publish response and when it came, whoever looks at it later."""
+
+    response: ua.PublishResponse
+    time_ns: int
+    mono_ns: int
+
+
+class _Session(UaSession):
+    """Without asyncua's own publish loop, whose failures nobody would see."""
+
+    def ensure_publish_loop(self) -> None:
+        """Publishing is ``session``'s."""
+
+
+class Connection:
+    """Use: ``open`` once, services, ``close`` in any case. Services raise what ``in_words`` can tell."""
+
+    def __init__(
+        self, device: str, settings: OpcUaSettings, clock: Clock, traffic: Traffic, password: str | None
+    ) -> None:
+        # It logs each failure, many with a trace, some every second; they are raised, counted and told here instead.
+        logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
+        self._device = device
+        self._settings = settings
+        self._clock = clock
+        self._traffic = traffic
+        self._client = _new_client(settings, password)
+        self._renewal: asyncio.Task[None] | None = None
+        self._known = False  # True: the server has a session of ours, to be closed even if its subscriptions are dead
+
+    @property
+    def renewal(self) -> asyncio.Task[None]:
+        """Ends only by failing: the channel could not be renewed."""
+        assert self._renewal is not None, "open first"
+        return self._renewal
+
+    @property
+    def session_timeout_s(self) -> float:
+        """As the server revised it: after that long without a request it forgets us."""
+        return float(self._client.session_timeout) / 1000
+
+    async def open(self) -> None:
+        """Connect and sign in; each step takes ``timeout_s`` at most."""
+        client = self._client
+        async with asyncio.timeout(self._settings.timeout_s):
+            await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+        await client.create_session()
+        self._known = True
+        try:
+            await client.activate_session(self._settings.username, client._password)  # noqa: SLF001 - it has no getter
+        except AttributeError as error:
+            message = "the server wants the password encrypted, which takes a secure channel"
+            raise DeviceError(self._device, message) from error
+        self._traffic.connects += 1
+        self._traffic.requests += 4
+        self._renewal = asyncio.create_task(self._renew())
+
+    async def close(self) -> None:
+        """Take leave if the connection still stands, then drop it in any case. Takes ``timeout_s`` at most."""
+        protocol = self._client.uaclient.protocol
+        try:
+            if self._renewal is not None:
+                self._renewal.cancel()
+                await asyncio.gather(self._renewal, return_exceptions=True)
+            if self._known and protocol is not None and not protocol.is_closed:
+                async with asyncio.timeout(self._settings.timeout_s):
+                    await self._client.close_session()
+                    await self._client.close_secure_channel()
+        except Exception:  # the connection goes either way
+            logging.getLogger(__name__).debug("no farewell to %s", self._device, exc_info=True)
+        finally:
+            if protocol is not None and protocol.transport is not None:
+                protocol.transport.abort()
+            await asyncio.sleep(0)  # lets the transport close its socket
+
+    async def _renew(self) -> None:
+        """A channel's keys end with its lifetime, as the server revised it: renew in good time."""
+        while True:
+            await asyncio.sleep(0.75 * self._client.secure_channel_timeout / 1000)
+            await self._client.open_secure_channel(renew=True)
+            self._client.uaclient.revolve_security_token()
+
+    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        """The value of each node as one call; asyncua's ``read_values`` would turn an unknown node into None."""
+        self._traffic.requests += 1
+        answers: list[ua.DataValue] = await self._client.uaclient.read_attributes(list(nodes), ua.AttributeIds.Value)
+        return answers
+
+    async def create_subscription(self, asked: Subscription) -> ua.CreateSubscriptionResult:
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=asked.publish_ms,
+            RequestedLifetimeCount=asked.lifetime_count,
+            RequestedMaxKeepAliveCount=asked.keepalive_count,
+            MaxNotificationsPerPublish=NOTIFICATIONS_MAX,
+            PublishingEnabled=True,
+        )
+        self._traffic.requests += 1
+        return await self._client.uaclient.create_subscription(parameters, _unused)
+
+    async def delete_subscription(self, subscription: int) -> None:
+        self._traffic.requests += 1
+        await self._client.uaclient.delete_subscriptions([subscription])
+
+    async def create_items(
+        self, subscription: int, items: Sequence[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        parameters = ua.CreateMonitoredItemsParameters(
+            SubscriptionId=subscription,
+            TimestampsToReturn=ua.TimestampsToReturn.Source,
+            ItemsToCreate=list(items),
+        )
+        self._traffic.requests += 1
+        results: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(parameters)
+        return results
+
+    async def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement]) -> Arrived:
+        """Waits at the server until it has something to say, without a time-out."""
+        self._traffic.requests += 1
+        response = await self._client.uaclient.publish(list(acknowledge))
+        return Arrived(response, self._clock.wall_ns(), self._clock.mono_ns())
+
+
+def _new_client(settings: OpcUaSettings, password: str | None) -> Client:
+    client = Client(settings.endpoint, timeout=settings.timeout_s)
+    client.uaclient.session = _Session(client.uaclient)
+    client.name = client.description = "parksentry edge agent"
+    client.application_uri = "urn:parksentry:edge-agent"
+    client.product_uri = "urn:parksentry"
+    client.session_timeout = SESSION_TIMEOUT_MS
+    client.secure_channel_timeout = CHANNEL_LIFETIME_MS
+    client.max_messagesize = MESSAGE_BYTES_MAX
+    if password is not None:
+        client.set_password(password)
+    return client
+
+
+def _unused(_: ua.PublishResult) -> None:
+    """Asyncua wants a callback with each subscription and calls it from the loop that is not run."""
+
+
+def code_of(error: Exception) -> int:
+    """The status code of a refusal, 0 for any other failure."""
+    return int(error.code) if isinstance(error, UaStatusCodeError) else 0
+
+
+def in_words(error: Exception, settings: OpcUaSettings) -> str:
+    """What an engineer should read of a failure."""
+    if isinstance(error, UaStatusCodeError):
+        return f"the server refused: {name_of(error.code)}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {settings.timeout_s:g} s"
+    if isinstance(error, OSError):
+        return f"no connection to {settings.endpoint}: {str(error) or type(error).__name__}"
+    return f"{type(error).__name__}: {error}"
+
+
+def name_of(status: int) -> str:
+    """The name that the standard gives a status code."""
+    return str(ua.StatusCode(ua.UInt32(status)).name)

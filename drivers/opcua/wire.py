@@ -1,0 +1,61 @@
+"""Values and requests in the words of asyncua, and back. Stateless; called by ``session``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+from asyncua import ua
+
+from drivers.opcua.plan import Item
+from drivers.opcua.values import Reading
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def node_id(identifier: Any, index: int = 0) -> ua.NodeId:
+    """Asyncua annotates ids with subclasses of int and str that it neither needs nor makes itself."""
+    return ua.NodeId(identifier, cast("Any", index))
+
+
+def item_request(item: Item, node: ua.NodeId, queue_size: int) -> ua.MonitoredItemCreateRequest:
+    """Its news carry the place of the point, counted from 1."""
+    return ua.MonitoredItemCreateRequest(
+        ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
+        MonitoringMode=ua.MonitoringMode.Reporting,
+        RequestedParameters=ua.MonitoringParameters(
+            ClientHandle=item.point + 1,
+            SamplingInterval=item.sampling_ms,
+            Filter=_deadband(item.deadband) if item.deadband else None,
+            QueueSize=queue_size,
+            DiscardOldest=True,
+        ),
+    )
+
+
+def _deadband(width: float) -> ua.DataChangeFilter:
+    return ua.DataChangeFilter(
+        Trigger=ua.DataChangeTrigger.StatusValue, DeadbandType=ua.DeadbandType.Absolute, DeadbandValue=width
+    )
+
+
+def reading(answer: ua.DataValue) -> Reading:
+    variant, source = answer.Value, answer.SourceTimestamp
+    return Reading(
+        status=ua.StatusCodes.Good if answer.StatusCode is None else answer.StatusCode.value,
+        type=None if variant is None or variant.Value is None else int(variant.VariantType.value),
+        value=None if variant is None else variant.Value,
+        source_ns=None if source is None else _ns(source),
+    )
+
+
+def _ns(moment: datetime) -> int:
+    """Nanoseconds since 1970 of a time in UTC, named as such or not."""
+    return (moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND * 1000
+
+
+def count(answer: ua.DataValue) -> int:
+    """A limit; 0 where the server names none."""
+    value = answer.Value.Value if answer.Value is not None else None
+    return value if isinstance(value, int) and value > 0 else 0
