@@ -24,6 +24,8 @@ EXIT_CONFIG: Final = 2
 EXIT_INTERRUPTED: Final = 130
 MISSING_EXTRA: Final = "hil-rig needs more packages ({name} is missing). Install them: pip install 'parksentry[rig]'"
 DEMO_SECONDS_MIN: Final = 45.0
+COMMENT: Final = " # "
+"""What comes after it is not read, so that lines can be pasted from a guide."""
 
 _ABOUT: Final = """\
 Plays the devices of a site on real sockets, makes them misbehave on command, and checks what must follow at the
@@ -296,7 +298,7 @@ def _say(line: str) -> None:
 def obey_lines(rig: Rig, lines: Iterable[str]) -> None:
     """Obey typed lines until ``quit``; where they end without it, wait for a signal and keep serving."""
     for line in lines:
-        words = line.split()
+        words = line.split(COMMENT)[0].split()
         if words == ["quit"]:
             return
         for answer in _obey(rig, words):

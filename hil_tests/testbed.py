@@ -19,7 +19,7 @@ from typing import Final, Self
 from contract.errors import ConfigError, Fault
 from contract.ids import Lane
 from hil_tests.agent_folder import agent_name
-from hil_tests.compare import Committed, Comparison, compare
+from hil_tests.compare import Committed, Comparison, Gap, compare
 from hil_tests.control_room import ControlRoom
 from hil_tests.field import Field, accepts, wait_for
 from hil_tests.journal_lines import JournalEvent, parse_journal_line
@@ -139,7 +139,7 @@ class Testbed:
         return [each for agent in self.field.agents.values() for each in agent.committed()]
 
     def comparison(self) -> Comparison:
-        return compare(self.sent(), self.received(), [gap for event in self.events for gap in event.gaps])
+        return compare(self.sent(), self.received(), self._gaps())
 
     def seen(self) -> list[SeenEvent]:
         """The journal's events with the moments of their commits."""
@@ -171,9 +171,10 @@ class Testbed:
         return begin_ns
 
     def finish(self) -> None:
-        """Stop the agents, let what they owe arrive, read the journal to its end. Ledgers and events are complete then.
+        """Let arrive what the agents owe, stop them, read the journal to its end. Ledgers and events are complete then.
 
         Raises ProgramError when the journal lacks events that the aggregator committed."""
+        self._drain()
         for agent in self.field.agents.values():
             agent.program.stop()
         deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
@@ -181,6 +182,19 @@ class Testbed:
             if time.monotonic() > deadline:
                 raise ProgramError("aggregator journal --follow", f"does not show {len(missing)} committed events", "")
             self.news(PERIOD_S)
+
+    def _drain(self) -> None:
+        """Wait for what has been committed by now. An agent that is stopped while the aggregator is on its way back
+        keeps what it owes, which is not lost and would be counted so; what does not come in time is."""
+        owed = self.sent()
+        deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
+        while time.monotonic() < deadline and self.programs[AGGREGATOR].running:
+            if not compare(owed, self.received(), self._gaps()).lost:
+                return
+            self.news(PERIOD_S)
+
+    def _gaps(self) -> list[Gap]:
+        return [gap for event in self.events for gap in event.gaps]
 
     def close(self) -> None:
         """End everything. Safe to call twice."""

@@ -10,6 +10,7 @@ import pytest
 from contract.errors import ConfigError
 from hil_tests import demo
 from hil_tests.journal_lines import JournalEvent
+from hil_tests.rig.commands import PLANT
 from hil_tests.rig.site import load_site
 from hil_tests.runner import run_scenario
 from hil_tests.scenario import Scenario, load_scenario, load_scenarios, parse_scenario
@@ -83,7 +84,7 @@ def test_a_folder_is_all_its_scenarios_and_all_their_faults(tmp_path: Path) -> N
 
 def test_the_scenarios_of_the_package_can_be_played() -> None:
     for each in load_scenarios(SCENARIOS):
-        devices = {device.name for device in load_site(each.site).devices}
+        devices = {PLANT, *(device.name for device in load_site(each.site).devices)}
         assert {entry.device for entry in each.timeline if entry.device} <= devices
         assert all((folder / "agent.toml").is_file() for folder in each.agents)
 

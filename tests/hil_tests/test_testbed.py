@@ -1,4 +1,5 @@
-"""One short scenario on the real programs, as `hil-rig run` does it."""
+"""Scenarios on the real programs, as `hil-rig run` does it: a short one that fails where it should, and those of the
+package."""
 
 from __future__ import annotations
 
@@ -9,7 +10,13 @@ import pytest
 
 from hil_tests import cli
 from hil_tests.demo import demo_folder
+from hil_tests.field import wait_for
+from hil_tests.rig.site import load_site
+from hil_tests.runner import run_scenario, table
+from hil_tests.scenario import load_scenario
+from hil_tests.testbed import AGGREGATOR, Testbed
 
+SCENARIOS = sorted((Path(cli.__file__).parent / "scenarios").glob("*.toml"))
 SCENARIO = """
 title = "A leak is told, and what did not happen is not"
 site = "{folder}"
@@ -72,3 +79,22 @@ def test_a_scenario_on_the_real_programs_passes_and_fails_where_it_should(
     assert "AT-103 high level 2" in screen
     assert "0 of 1 scenario(s) passed" in screen
     assert (work / "leak" / "aggregator.ledger").read_text().count("\n") >= 3
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+def test_a_scenario_of_the_package_passes(file: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    outcome = run_scenario(load_scenario(file), tmp_path / "work", said.append)
+    assert outcome.passed, "\n".join([*table([outcome]), *said])
+
+
+def test_what_agents_owe_an_aggregator_that_is_on_its_way_back_is_waited_for(tmp_path: Path) -> None:
+    with Testbed(load_site(demo_folder()), [demo_folder() / "chlorine-store"], tmp_path / "bed") as bed:
+        bed.tell(AGGREGATOR, "kill")
+        bed.rig.command("chlorine-plc", "step", "AT-103", 2.6)
+        held = len(bed.received())
+        wait_for(lambda: len(bed.sent()) > held + 2, "the agent commits more than has arrived")
+        bed.tell(AGGREGATOR, "start")
+        bed.finish()
+        assert bed.comparison().whole
+        assert ("AT-103", 2) in {(each.tag, each.level) for each in bed.events}
