@@ -84,13 +84,12 @@ class Book:
         self._move(changes, key_of(condition), trigger, condition, exercise_id)
 
     def _raise(self, changes: Changeset, condition: ConditionData, exercise_id: str | None) -> None:
-        key, level = key_of(condition), condition.level
-        standing = self._of(condition).state.level
+        level, standing = condition.level, self._of(condition).state.level
         if level == standing:
             return
         event = Event.RAISED if not standing else Event.LEVEL_UP if level > standing else Event.LEVEL_DOWN
-        if level:
-            self._move(changes, key, Trigger(event, level, latches(condition)), condition, exercise_id)
+        trigger = Trigger(event, level, latches(condition))
+        self._move(changes, key_of(condition), trigger, condition, exercise_id)
 
     def _of(self, condition: ConditionData) -> Alarm:
         return self._alarms.get(key_of(condition)) or Alarm(key_of(condition), replace(condition, level=0))

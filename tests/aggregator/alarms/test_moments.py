@@ -200,6 +200,14 @@ def test_the_sound_goes_on_at_a_lower_level_and_ends_with_the_return(desk):
     assert not desk.take(condition(0)).sounding
 
 
+def test_what_is_silent_is_not_woken_by_less(desk):
+    desk.take(condition(2))
+    desk.act(Event.ACKNOWLEDGE)
+    assert not desk.act(Event.COMMENT, comment="x").sounding
+    assert not desk.take(condition(1)).sounding
+    assert not desk.history(condition(2, activation=9)).sounding
+
+
 def test_an_inhibit_ends_the_sound_and_its_end_brings_it_back(desk):
     desk.take(condition(1))
     alarm = desk.take(condition(1, inhibited=True))
@@ -238,6 +246,15 @@ def test_an_instance_ends_once_and_keeps_the_highest_level(desk):
     desk.now_ns = 300
     alarm = desk.act(Event.RESET)
     assert (desk.instance_row()["ended_ns"], alarm.instance, alarm.level_owed) == (300, None, 0)
+
+
+@pytest.mark.parametrize("event", [Event.COMMENT, Event.SHELVE])
+def test_nothing_but_an_acknowledgement_is_one(desk, event):
+    desk.take(condition(1))
+    desk.act(event, until_ns=500, comment="x")
+    assert (desk.instance_row()["acknowledged_ns"], desk.instance_row()["acknowledged_by"]) == (None, None)
+    desk.take(condition(1, activation=2))
+    assert (desk.instance_row()["activations"], desk.instance_row()["comment"]) == (2, "x")
 
 
 def test_a_comment_is_no_change_of_state_and_keeps_the_revision(desk):
