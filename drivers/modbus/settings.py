@@ -12,7 +12,6 @@ from ipaddress import IPv6Address
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator
-from pydantic_core import PydanticCustomError
 
 _HOST: Final = re.compile(r"[\w.-]+\Z")
 
@@ -87,7 +86,7 @@ class ModbusSettings(BaseModel):
         wanted = {Transport.RTU: ("serial_port",), Transport.TLS: ("host", "ca_file")}
         transport = info.data.get("transport")
         if value is None and transport is not None and info.field_name in wanted.get(transport, ("host",)):
-            raise PydanticCustomError("missing", "is missing")
+            raise ValueError("is missing")
         return value
 
     @field_serializer("port")

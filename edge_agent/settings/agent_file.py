@@ -183,7 +183,8 @@ class _Reader:
                 self.add(where, f"unknown key {shown(keys[-1])}", did_you_mean(str(keys[-1]), [*more_keys, *known]))
             case _:
                 problem = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-                self.add(where, f"{shown(error['input'])} {problem}", remedy)
+                given = "the key" if error["input"] is None else shown(error["input"])  # TOML itself has no null
+                self.add(where, f"{given} {problem}", remedy)
 
     def entries(self, table: str, count_max: int, example: str) -> list[Any] | None:
         """The tables ``[[table]]``; None where there are none that could be read."""
