@@ -18,6 +18,7 @@ from typing import Any, Final
 PARTS: Final[Mapping[str, str]] = {
     "codec": "benchmarks.codec",
     "detection": "benchmarks.detection",
+    "drivers": "benchmarks.drivers",
     "latency": "benchmarks.latency",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")

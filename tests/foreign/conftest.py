@@ -212,7 +212,7 @@ def new_point():
 
 @pytest.fixture
 def new_setup():
-    """``new_setup("modbus_tcp", settings, *points)``: a device as it was configured. Its own point has the id 1."""
+    """``new_setup("modbus", settings, *points)``: a device as it was configured. Its own point has the id 1."""
 
     def make(driver: str, settings: dict[str, Any], *points: PointSpec, name: str = "plc", own_id: int = 1):
         own = PointSpec(own_id, name, "plant", name, PointRole.DEVICE, PointType.BIT, poll_s=0.05)
@@ -223,7 +223,7 @@ def new_setup():
 
 @pytest.fixture
 def new_drivers():
-    """``new_drivers("modbus_tcp", *setups)``: as few drivers as connections, as the agent makes them."""
+    """``new_drivers("modbus", *setups)``: as few drivers as connections, as the agent makes them."""
 
     def make(driver: str, *setups: DeviceSetup):
         factory = DRIVERS[driver]

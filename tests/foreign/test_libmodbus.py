@@ -77,7 +77,7 @@ def test_every_type_in_every_order_from_every_table(
     async def scenario(watched):
         await watched.until(all_good(watched, expected))
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
     assert mbpoll(libmodbus.port, "0", 0, len(BITS)) == mbpoll(libmodbus.port, "1", 0, len(BITS))
     assert [int(bit) for bit in mbpoll(libmodbus.port, "0", 0, len(BITS)).values()] == [*BITS]
 
@@ -100,7 +100,7 @@ def test_numbers_laid_by_libmodbus_mean_the_same_to_mbpoll_and_to_the_driver(
         await watched.until(all_good(watched, {2: -1_234_567_890.0, 3: float(-(2**60) - 7), 4: FLOAT32}))
         assert watched.of(3)[-1][3] == -(2**60) - 7
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
 
 
 def test_one_hole_in_a_hundred_leaves_ninety_nine_good_and_only_reading_is_asked_for(
@@ -125,13 +125,13 @@ def test_one_hole_in_a_hundred_leaves_ninety_nine_good_and_only_reading_is_asked
         assert {row[2] for row in settled} == {GOOD}
         assert watched.latest()[DEVICE] == (1.0, GOOD)
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
     assert libmodbus.ask("functions") == "3"
 
 
 def test_a_device_that_is_killed_is_bad_until_it_is_back(libmodbus, settings, new_point, new_setup, new_drivers, watch):
     libmodbus.put("holding", 7, 1234)
-    (driver,) = new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, new_point(2, "holding:7")))
+    (driver,) = new_drivers("modbus", new_setup("modbus", settings, new_point(2, "holding:7")))
 
     async def scenario(watched):
         await watched.until(all_good(watched, {2: 1234.0}))
@@ -172,7 +172,7 @@ def test_a_device_that_hangs_up_and_one_that_keeps_its_mouth_shut(
         assert 1234.0 not in {row[1] for row in watched.rows[silent:]}
 
     watch(
-        new_drivers("modbus_tcp", new_setup("modbus_tcp", settings | {"timeout_s": 0.1}, new_point(2, "holding:7"))),
+        new_drivers("modbus", new_setup("modbus", settings | {"timeout_s": 0.1}, new_point(2, "holding:7"))),
         scenario,
     )
 

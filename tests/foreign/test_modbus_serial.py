@@ -40,7 +40,7 @@ def test_registers_and_bits_are_what_the_device_says(device, settings, new_point
     async def scenario(watched):
         await watched.until(lambda: watched.latest() == {id_: (value, GOOD) for id_, value in expected.items()})
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
 
 
 def test_a_block_is_stamped_when_its_slowest_register_was_ready(
@@ -59,15 +59,15 @@ def test_a_block_is_stamped_when_its_slowest_register_was_ready(
             assert first[4] == slow[4] == third[4]
             assert (slow[4] // 1_000_000 - slow[1]) % 65_536 < 60_000, "stamped before it was measured"
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
 
 
 def test_a_slow_register_silences_its_own_device_only(device, new_node_program, settings, new_point, new_setup,
                                                       new_drivers, watch):  # fmt: skip
     other = new_node_program("modbus_serial_device.js")
     setups = (
-        new_setup("modbus_tcp", settings | {"timeout_s": 0.15}, new_point(2, "holding:7")),
-        new_setup("modbus_tcp", settings | {"port": other.port}, new_point(12, "holding:8", device="other"),
+        new_setup("modbus", settings | {"timeout_s": 0.15}, new_point(2, "holding:7")),
+        new_setup("modbus", settings | {"port": other.port}, new_point(12, "holding:8", device="other"),
                   name="other", own_id=OTHER_DEVICE),
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_a_slow_register_silences_its_own_device_only(device, new_node_program, 
         await watched.until(lambda: watched.latest()[2] == (7.0, GOOD))
         assert watched.healths()["other"].failures == 0
 
-    watch(new_drivers("modbus_tcp", *setups), scenario)
+    watch(new_drivers("modbus", *setups), scenario)
 
 
 def test_a_late_reply_of_one_unit_is_never_the_value_of_another(
@@ -95,8 +95,8 @@ def test_a_late_reply_of_one_unit_is_never_the_value_of_another(
     device.tell("put", 2, 7, 2222)
     common = settings | {"timeout_s": 0.15}
     setups = (
-        new_setup("modbus_tcp", common | {"unit": 1}, new_point(2, "holding:7", poll_s=0.1)),
-        new_setup("modbus_tcp", common | {"unit": 2}, new_point(12, "holding:7", device="other", poll_s=0.1),
+        new_setup("modbus", common | {"unit": 1}, new_point(2, "holding:7", poll_s=0.1)),
+        new_setup("modbus", common | {"unit": 2}, new_point(12, "holding:7", device="other", poll_s=0.1),
                   name="other", own_id=OTHER_DEVICE),
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_a_late_reply_of_one_unit_is_never_the_value_of_another(
         assert {row[1] for row in watched.of(2) if row[2] == GOOD} == {1111.0}
         assert {row[1] for row in watched.of(12) if row[2] == GOOD} == {2222.0}
 
-    watch(new_drivers("modbus_tcp", *setups), scenario)
+    watch(new_drivers("modbus", *setups), scenario)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_an_exception_says_what_is_wrong_with_its_own_points(
         device.tell("fail", 1, 101, 0)
         await watched.until(lambda: watched.latest()[2] == (float(100 << 16 | 101), GOOD))
 
-    watch(new_drivers("modbus_tcp", new_setup("modbus_tcp", settings, *points)), scenario)
+    watch(new_drivers("modbus", new_setup("modbus", settings, *points)), scenario)
