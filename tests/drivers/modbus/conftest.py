@@ -29,7 +29,7 @@ def new_point():
 def new_driver(jump_clock):
     """Makes a driver for a device on 127.0.0.1; the device's own point has the id 1."""
 
-    def make(port: int, *points: PointSpec, clock=None, folder=None, **settings) -> ModbusDriver:
+    def make(port: int | None, *points: PointSpec, clock=None, folder=None, **settings) -> ModbusDriver:
         own = PointSpec(id=DEVICE_ID, tag="plc", org="plant", device="plc", role=PointRole.DEVICE)
         keys = ModbusSettings.model_validate({"host": "127.0.0.1", "port": port, "timeout_s": 0.05} | settings)
         setup = DeviceSetup("plc", "device.1", keys, [own, *points])
