@@ -55,14 +55,14 @@ class Book:
         key, alarm = key_of(condition), self._of(condition)
         state, before = alarm.state, self._reports.take(condition)
         worst = self._reports.worst(condition, alarm.condition.activation.agent)
-        is_new = condition.level > 0 and (before is None or before.activation != condition.activation)
+        is_new = before is None or before.activation != condition.activation
         is_beside = self._reports.has_others(condition)
         if state.active and (not worst.level or (is_new and not is_beside)):
             self._move(changes, key, Trigger(Event.RETURNED), worst, exercise_id)
         if worst.level and worst.inhibited and not state.suppressed:
             self._move(changes, key, Trigger(Event.SUPPRESS), worst, exercise_id)
         is_released = before is not None and before.inhibited
-        if state.active and is_beside and condition.level and not condition.inhibited and (is_new or is_released):
+        if is_beside and condition.level and not condition.inhibited and (is_new or is_released):
             joins = Trigger(Event.JOINED, condition.level, latches(condition))
             self._move(changes, key, joins, condition, exercise_id)
         self._raise(changes, worst, exercise_id)
@@ -201,8 +201,7 @@ def _instance(
         instance = replace(instance, acknowledged_ns=None, acknowledged_by=None)
     if data.get("comment"):
         instance = replace(instance, comment=str(data["comment"]))
-    reached = trigger.level if trigger.event in _HISTORY else found.state.level
-    return replace(instance, level_max=max(instance.level_max, reached))
+    return replace(instance, level_max=max(instance.level_max, trigger.level))
 
 
 def _level_owed(alarm: Alarm, trigger: Trigger, found: Step, instance: Instance | None) -> int:
@@ -267,7 +266,7 @@ def _draft(
     exercise_id: str | None,
 ) -> Draft:  # fmt: skip
     activation, late = condition.activation, trigger.event in _HISTORY
-    level = max(after.state.level, before.state.level, trigger.level if late else 0)
+    level = max(after.state.level, before.state.level, trigger.level)
     effects: list[Json] = [effect.value for effect in sorted(found.effects)]
     record: dict[str, Json] = {
         "event": trigger.event.value, "organisation": after.key.organisation, "tag": after.key.tag,

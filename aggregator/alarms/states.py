@@ -148,7 +148,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """An event with what the table must know of it. ``level`` is for RAISED, ``latching`` says whether the alarm is one
+    """An event with what the table must know of it. ``level`` is what news of the process tells, or told, ``latching`` says whether the alarm is one
     that latches, ``once`` is for SHELVE."""
 
     event: Event

@@ -123,6 +123,15 @@ def test_what_stands_acknowledged_sounds_again_at_its_moment_and_every_time(desk
     assert desk.of().re_alarm_ns == 2100
 
 
+def test_of_several_that_were_acknowledged_only_the_one_whose_time_it_is_sounds_again(desk):
+    for tag, now_ns in (("AT-1", 100), ("AT-2", 400), ("AT-3", 200)):
+        desk.take(condition(1, tag), now_ns)
+        desk.act(Event.ACKNOWLEDGE, tag=tag)
+    assert [desk.expire(at_ns) for at_ns in (1100, 1200, 1400)] == [
+        ["AT-1 realarm"], ["AT-3 realarm"], ["AT-2 realarm"]
+    ]  # fmt: skip
+
+
 def test_a_comment_or_a_lower_level_does_not_put_the_re_alarm_off(desk):
     desk.take(condition(2))
     desk.act(Event.ACKNOWLEDGE)
@@ -273,8 +282,10 @@ def test_a_comment_on_what_is_normal_opens_nothing(desk):
 
 
 def test_a_record_names_exercise_person_priority_and_both_states(desk):
-    desk.take(condition(2), exercise_id="drill-1")
+    alarm = desk.take(condition(2), exercise_id="drill-1")
     [draft] = desk.done.drafts
+    assert alarm.instance is not None
+    assert draft.data["instance"] == alarm.instance.id
     assert (draft.exercise_id, draft.late, draft.restricted, draft.org) == ("drill-1", False, None, "acme/tank")
     assert draft.data["priority"] == 1
     desk.take(condition(0))
@@ -322,6 +333,29 @@ def test_another_activation_of_the_same_agent_means_that_the_first_had_gone(desk
     alarm = desk.take(condition(1, activation=2))
     assert desk.events() == ["AT-1 returned", "AT-1 raised"]
     assert (alarm.state.letter, alarm.condition.activation.seq) == ("B", 2)
+
+
+def test_what_another_activation_says_is_over_changes_nothing_where_all_is_normal(desk):
+    desk.take(condition(1, activation=1, unit="bar"))
+    desk.take(condition(0, activation=1, unit="bar"))
+    desk.act(Event.ACKNOWLEDGE)
+    desk.take(condition(0, activation=2, unit="bar"))
+    assert not desk.done.is_to_be_written()
+
+
+def test_what_was_missed_is_what_the_alarm_shows_where_nothing_stands(desk):
+    desk.take(condition(1, activation=1, unit="bar"))
+    desk.take(condition(0, activation=1, unit="bar"))
+    desk.act(Event.ACKNOWLEDGE)
+    assert desk.history(condition(2, activation=3)).condition.activation.seq == 3
+
+
+def test_without_rules_of_its_own_a_book_has_those_of_the_house():
+    book = Book()
+    book.take(Changeset(1), condition(1))
+    done = book.act(Changeset(5), key(), Trigger(Event.ACKNOWLEDGE), WANG, {})
+    assert isinstance(done, Alarm)
+    assert done.re_alarm_ns == 5 + AlarmRules().re_alarm_ns
 
 
 def test_what_is_gone_and_never_was_here_changes_nothing(desk):
