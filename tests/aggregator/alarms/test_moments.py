@@ -223,6 +223,7 @@ def test_an_inhibit_ends_the_sound_and_its_end_brings_it_back(desk):
     assert (alarm.sounding, alarm.state.suppressed) == (False, True)
     alarm = desk.take(condition(1))
     assert (alarm.sounding, alarm.state.suppressed) == (True, False)
+    assert desk.instance_row()["activations"] == 1
 
 
 def test_a_suppression_ends_with_its_condition(desk):
@@ -286,6 +287,7 @@ def test_a_record_names_exercise_person_priority_and_both_states(desk):
     [draft] = desk.done.drafts
     assert alarm.instance is not None
     assert draft.data["instance"] == alarm.instance.id
+    assert draft.data["effects"] == ["opens_instance", "sound"]
     assert (draft.exercise_id, draft.late, draft.restricted, draft.org) == ("drill-1", False, None, "acme/tank")
     assert draft.data["priority"] == 1
     desk.take(condition(0))

@@ -16,6 +16,7 @@ from aggregator.alarms.alarm import alarm_of, instance_of
 from aggregator.alarms.book import Book
 from aggregator.alarms.commands import Action
 from aggregator.alarms.policy import AlarmKey
+from aggregator.alarms.states import Event, Trigger
 from aggregator.alarms.tables import ALARM_INSTANCES, ALARMS
 from aggregator.journal.changeset import Changeset
 from contract.events import ConditionData, EventType
@@ -172,6 +173,14 @@ class Claims(RuleBasedStateMachine):
         again = Changeset(1)
         self.book.take(again, news)
         assert not again.is_to_be_written()
+
+    @rule()
+    def answer(self):
+        """Somebody acknowledges, where he can."""
+        if self.book.get(KEY_OF) is not None:
+            changes = Changeset(1)
+            self.book.act(changes, KEY_OF, Trigger(Event.ACKNOWLEDGE), {"person": "wang"}, {})
+            self.write(changes)
 
     @rule()
     def begin_again(self):
