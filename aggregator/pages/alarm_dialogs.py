@@ -72,7 +72,7 @@ def _until(now_ns: int, minutes: int) -> str:
 @contextmanager
 def _dialog(title: str, about: str) -> Iterator[ui.dialog]:
     """Open; what is made inside stands on its card. It goes from the page when it closes."""
-    dialog = ui.dialog(value=True)
+    dialog = ui.dialog(value=True).props(f'aria-label="{title}"')
     dialog.on("hide", dialog.delete)
     with dialog, ui.card().classes("cr-dialog"):
         ui.label(title).props("role=heading aria-level=2").style("font-weight: 600")

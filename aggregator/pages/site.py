@@ -31,6 +31,10 @@ SECURITY: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 API: Final = "/api/"
+LOOK: Final = {
+    "brand": {"primary": "#123f6d"},  # of the field that has the keyboard; the library's own is too light to read
+    "loadingBar": {"skipHijack": True},  # a bar without a name, for requests that no person made
+}
 
 
 def add_pages(app: fastapi.FastAPI, services: Services, feed: Feed) -> None:
@@ -42,6 +46,7 @@ def add_pages(app: fastapi.FastAPI, services: Services, feed: Feed) -> None:
     for module in (overview, alarms, points, trend, agents, journal):
         module.add(shell)
     core.sio.eio.cors_allowed_origins = None  # a page of another origin may not open a link to ours
+    library.config.quasar_config |= LOOK
     ui.run_with(app, title="parksentry", favicon="🛡", tailwind=False, reconnect_timeout=10, show_welcome_message=False)
     library.on_startup(lambda: background_tasks.create(feed.run(), name="feed"))
 

@@ -102,7 +102,8 @@ class View:
     def tell(self, message: str) -> None:
         """Stays until it was read. Grey: alarm colours are for alarms."""
         with self._client:  # what a button starts is a task of its own, and stands in no page
-            ui.notify(message, position="top", color="grey-9", timeout=0, close_button=self.text("shell.read"))
+            close = {"label": self.text("shell.read"), "color": "white"}
+            ui.notify(message, position="top", color="grey-9", timeout=0, actions=[close])
 
     def leave(self) -> None:
         """To the login page, which says why."""

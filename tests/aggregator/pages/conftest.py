@@ -27,10 +27,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from aggregator.agents import allowlist
 from aggregator.commands.channel import CommandClient
 from aggregator.commands.messages import Command
 from aggregator.folder import make
-from aggregator.agents import allowlist
 from aggregator.journal.followers import read_newest
 from aggregator.people.passwords import hash_new
 from aggregator.store import db
@@ -232,9 +232,12 @@ class Station:
         self._agent.send(frames.TelemetryBatch(self._agent.epoch, 1, (), (self._chunk(),)))
         self.register(REGISTER)
 
-    def register(self, text: str) -> None:
-        """Draw the map of this register.toml."""
-        (self._room.folder.path / "register.toml").write_text(text, encoding="utf-8")
+    def register(self, text: str) -> str:
+        """Draw the map of this register.toml; what it said before."""
+        file = self._room.folder.path / "register.toml"
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        file.write_text(text, encoding="utf-8")
+        return before
 
     @contextmanager
     def talking(self) -> Iterator[None]:
