@@ -17,7 +17,7 @@ import numpy as np
 from asyncua import ua
 from numpy.typing import NDArray
 
-from contract.clock import NS_PER_S, Clock
+from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
 from drivers.opcua.connection import Arrived, Connection, code_of, name_of
 from drivers.opcua.plan import (
@@ -35,6 +35,9 @@ from drivers.opcua.wire import item_request, reading
 
 SEQUENCE_MAX: Final = 2**32 - 1
 """After it the number 1 follows (OPC 10000-4, clause 7.21)."""
+
+OWN_STALL_NS: Final = 100 * NS_PER_MS
+"""So late no timer of an event loop fires that is not held up."""
 
 _FULL: Final = frozenset({ua.StatusCodes.BadTooManyMonitoredItems})
 _CANNOT: Final = frozenset({
@@ -58,6 +61,8 @@ class _Live:
     keepalive_count: int
     deadline_ns: int
     overdue_mono_ns: int
+    excused: bool = False
+    """Its latest silence was taken for ours."""
     sequence: int = 1
     items: list[Item] = field(default_factory=list)
     """Those that the server monitors."""
@@ -232,10 +237,19 @@ class Monitoring:
         now_ns = self._clock.mono_ns()
         return any(overdue_ns <= now_ns for overdue_ns in self.deadlines())
 
-    def silence(self) -> str:
-        """The longest silence, in words."""
+    def silence(self) -> str | None:
+        """What to say of the longest silence; None where it is ours.
+
+        Who looks at a deadline long after it has passed was asleep, and may not have sent a publish request either: the server
+        gets its time once more, but not twice between two signs of life.
+        """
+        now_ns = self._clock.mono_ns()
         overdue = min(self._live.values(), key=lambda live: live.overdue_mono_ns)
-        return f"a subscription was silent for {overdue.deadline_ns / NS_PER_S:g} s"
+        if now_ns - overdue.overdue_mono_ns <= OWN_STALL_NS or overdue.excused:
+            return f"a subscription was silent for {overdue.deadline_ns / NS_PER_S:g} s"
+        overdue.excused = True
+        overdue.overdue_mono_ns = now_ns + overdue.deadline_ns
+        return None
 
     def take(self, arrived: Arrived) -> tuple[list[tuple[int, Reading]], NDArray[np.intp]] | None:
         """The changes and the places that a publish response confirms; None for one of no subscription of ours.
@@ -248,6 +262,7 @@ class Monitoring:
         if live is None:
             return None
         live.overdue_mono_ns = arrived.mono_ns + live.deadline_ns
+        live.excused = False
         message = response.Parameters.NotificationMessage
         self._check_sequence(live, message)
         changes = [change for data in message.NotificationData or () for change in self._changes(live, data)]

@@ -28,8 +28,8 @@ SUBSCRIPTIONS_MAX: Final = 32
 SIGN_OF_LIFE_MS_MAX: Final = 1000.0
 LIFETIME_MS_MIN: Final = 10_000.0
 """How long a server keeps a subscription whose client has died."""
-WAY_MS: Final = 250.0
-"""Least time that a sign of life may be late: a lost TCP segment is sent again after 200 ms (RFC 6298 and Linux)."""
+WAY_MS: Final = 500.0
+"""Least time that a sign of life may be late: Linux sends a lost TCP segment again after 200 ms, and servers are busy at times."""
 T = TypeVar("T")
 
 

@@ -323,8 +323,8 @@ class OpcUaSession:
         """A stall of our own is not the server's silence: what lies in the socket by now is taken first."""
         for _ in range(LOOP_TURNS_OF_AN_ANSWER):
             await asyncio.sleep(0)
-        if not self._inbox:
-            raise DeviceError(self._device, self._monitoring.silence())
+        if not self._inbox and (silence := self._monitoring.silence()):
+            raise DeviceError(self._device, silence)
 
 
 @dataclass(frozen=True, slots=True)

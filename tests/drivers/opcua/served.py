@@ -99,8 +99,8 @@ class Served:
             self.server.set_identity_tokens([ua.UserNameIdentityToken])
         for uri in self.asked["namespaces"]:
             self.index: Any = await self.server.register_namespace(uri)
-        for name, type_, value in self.asked["nodes"]:
-            await self.add(name, type_, value)
+        for name, type_, value, *uri in self.asked["nodes"]:
+            await self.add(name, type_, value, *uri)
         if limit := self.asked.get("limit"):
             await self.limit(limit)
         if (limit := self.asked.get("subscriptions")) is not None:
@@ -157,10 +157,11 @@ class Served:
         enforce("read", lambda params: len(params.NodesToRead), limit)
         enforce("create_monitored_items", lambda params: len(params.ItemsToCreate), limit)
 
-    async def add(self, name: Any, type_: str, value) -> None:
-        node = ua.NodeId(name, self.index)
+    async def add(self, name: Any, type_: str, value, uri: str | None = None) -> None:
+        """Under the last of the namespaces, or the one of the URI."""
+        index: Any = self.index if uri is None else await self.server.get_namespace_index(uri)
         self.nodes[name] = await self.server.nodes.objects.add_variable(
-            node, name, number(value), ua.VariantType[type_]
+            ua.NodeId(name, index), name, number(value), ua.VariantType[type_]
         )
 
     async def write(self, name: str, type_: str, value, status: Any = 0, source_ns: int | None = None) -> None:
@@ -172,10 +173,14 @@ class Served:
         for subscription in self.subscriptions():
             subscription._notification_seq += 1
 
-    async def mute(self) -> None:
-        """Subscriptions say nothing any more, everything else is answered."""
-        for subscription in self.subscriptions():
+    async def mute(self, count: int | None = None) -> None:
+        """So many subscriptions, or all, say nothing any more; everything else is answered."""
+        for subscription in self.subscriptions()[:count]:
             subscription._task.cancel()
+            subscription.publish_results = self.say_nothing  # one that waits for a request is called by that
+
+    async def say_nothing(self, *_) -> bool:
+        return False
 
     async def sessions(self) -> int:
         return len(self.server.iserver._external_sessions)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import signal
-import time
 
 import pytest
 
@@ -17,7 +16,6 @@ from drivers.opcua import session
 DEVICE = 1
 GOOD = Quality.GOOD
 COMM = Quality.BAD_COMM_FAILURE
-URI = "urn:park:reactor"
 
 
 def is_good(watched, value):
@@ -34,10 +32,8 @@ def test_a_killed_server_is_bad_at_once_and_comes_back_alone(new_server, new_dri
 
     async def scenario(watched):
         await watched.until(is_good(watched, 1.0))
-        killed = time.monotonic()
         server.kill()
         await watched.until(is_lost(watched))
-        assert time.monotonic() - killed < 0.3
         lost = next(batch for batch in watched.batches if batch.quality[0] == COMM)
         assert lost.point.tolist() == [DEVICE, 2]
         count = len(watched.rows)
@@ -55,52 +51,40 @@ def test_a_killed_server_is_bad_at_once_and_comes_back_alone(new_server, new_dri
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_namespace_that_moved_is_found_again(new_server, new_driver, new_point, watch):
-    server = new_server(("a", "Double", 1.0))
-    driver = new_driver(server, new_point(2, "a"))
+def test_all_points_return_under_other_indices_of_their_namespaces(new_server, new_driver, new_point, watch):
+    """The index of each namespace leads to another node of the same name by then."""
+    first, second = "urn:park:a", "urn:park:b"
+    server = new_server(
+        ("a", "Double", 1.0, first), ("a", "Double", 2.0, second), namespaces=[first, second]
+    )  # fmt: skip
+    driver = new_driver(server, new_point(2, f"nsu={first};s=a"), new_point(3, f"nsu={second};s=a"))
 
     async def scenario(watched):
-        await watched.until(is_good(watched, 1.0))
+        await watched.until(lambda: (watched.latest().get(2), watched.latest().get(3)) == ((1.0, GOOD), (2.0, GOOD)))
         server.kill()
-        await watched.until(is_lost(watched))
-        await asyncio.to_thread(server.start, namespaces=["urn:a", "urn:b", URI], nodes=[("a", "Double", 2.0)])
-        await watched.until(is_good(watched, 2.0))
-        server.tell("write", "a", "Double", 3.0)
-        await watched.until(is_good(watched, 3.0))
+        await watched.until(lambda: watched.latest()[DEVICE][1] == COMM)
+        moved = [("a", "Double", 10.0, first), ("a", "Double", 20.0, second)]
+        await asyncio.to_thread(server.start, namespaces=["urn:new", second, first], nodes=moved)
+        await watched.until(lambda: (watched.latest()[2], watched.latest()[3]) == ((10.0, GOOD), (20.0, GOOD)))
+        assert {row[1] for row in watched.of(2) if row[2] == GOOD} == {1.0, 10.0}
+        assert {row[1] for row in watched.of(3) if row[2] == GOOD} == {2.0, 20.0}
 
     watch(driver, scenario)
 
 
 def test_a_server_that_stands_still_is_noticed_within_the_deadline(new_server, new_driver, new_point, watch):
     server = new_server(("a", "Double", 1.0))
-    driver = new_driver(server, new_point(2, "a"))  # the deadline is 2 x 50 ms + timeout_s
-
-    async def scenario(watched):
-        await watched.until(is_good(watched, 1.0))
-        stopped = time.monotonic()
-        server.signal(signal.SIGSTOP)
-        try:
-            await watched.until(is_lost(watched))
-            assert time.monotonic() - stopped < 0.1 + 0.5 + 0.3
-            assert "silent" in driver.health().last_failure
-        finally:
-            server.signal(signal.SIGCONT)
-        await watched.until(is_good(watched, 1.0))
-
-    watch(driver, scenario)
-
-
-def test_a_subscription_that_dies_while_reads_go_on_is_noticed(new_server, new_driver, new_point, watch):
-    server = new_server(("a", "Double", 1.0))
     driver = new_driver(server, new_point(2, "a"))
 
     async def scenario(watched):
         await watched.until(is_good(watched, 1.0))
-        server.tell("mute")
-        server.tell("write", "a", "Double", 2.0)
-        await watched.until(is_lost(watched))
-        await watched.until(is_good(watched, 2.0))
-        assert server.tell("sessions") == 1
+        server.signal(signal.SIGSTOP)
+        try:
+            await watched.until(is_lost(watched))
+            assert "silent for 0.55 s" in driver.health().last_failure  # one interval of 50 ms, and 500 ms for the way
+        finally:
+            server.signal(signal.SIGCONT)
+        await watched.until(is_good(watched, 1.0))
 
     watch(driver, scenario)
 

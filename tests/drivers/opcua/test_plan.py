@@ -84,10 +84,10 @@ def test_calls_hold_everything_in_order_and_never_too_much(count, limit):
     assert len(parts) == math.ceil(count / (min(limit, CALL_MAX) or CALL_MAX))
 
 
-@given(publish_ms=st.floats(250, 60_000), count=st.integers(1, 1000))
+@given(publish_ms=st.floats(500, 60_000), count=st.integers(1, 1000))
 def test_the_deadline_is_one_interval_more_than_the_keep_alive(publish_ms, count):
     assert deadline_ns(publish_ms, count) == round((count + 1) * publish_ms * 1e6)
 
 
-def test_a_sign_of_life_may_be_late_by_a_quarter_of_a_second_however_short_the_interval():
-    assert deadline_ns(50, 2) == 350_000_000
+def test_a_sign_of_life_may_be_late_by_half_a_second_however_short_the_interval():
+    assert deadline_ns(50, 2) == 600_000_000
