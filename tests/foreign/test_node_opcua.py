@@ -42,11 +42,18 @@ def written(node_home, namespaces=(PLANT, UTILITIES), **config):
 
 
 @pytest.fixture(scope="module")
-def server(node_program, node_home):
-    """One for all tests that only add nodes of their own."""
+def shared_server(node_program, node_home):
     shared = node_program("node_opcua_server.js", written(node_home))
     yield shared
     shared.end()
+
+
+@pytest.fixture
+def server(shared_server):
+    """One for all tests that add nodes of their own; nobody is signed in."""
+    shared_server.tell("sessions_max", 10)
+    shared_server.tell("drop_sessions")
+    return shared_server
 
 
 @pytest.fixture
@@ -138,24 +145,7 @@ def test_every_step_between_two_reports_arrives_with_its_own_time(server, new_dr
     watch(new_driver(server, new_node(2, "level"), publish_ms=500, sampling_ms=20), scenario)
 
 
-def test_a_server_that_is_killed_is_bad_until_it_is_back(new_server, new_driver, new_node, watch, node_home):
-    server = new_server(nodes=[(PLANT, "gas", "Double", 1.0)])
-
-    async def scenario(watched):
-        await watched.until(is_good(watched, 1.0))
-        server.kill()
-        await watched.until(lambda: watched.latest()[2][1] == COMM)
-        lost = len(watched.rows)
-        await watched.more(2, 5)
-        assert {row[2] for row in watched.rows[lost:]} == {COMM}
-        assert watched.healths()["plc"].state is DeviceState.SILENT
-        await asyncio.to_thread(server.start, written(node_home, nodes=[(PLANT, "gas", "Double", 2.0)]))
-        await watched.until(is_good(watched, 2.0))
-
-    watch(new_driver(server, new_node(2, "gas")), scenario)
-
-
-def test_after_a_restart_with_other_namespace_indexes_each_point_is_its_own_node(
+def test_a_killed_server_is_bad_until_it_is_back_and_under_other_indexes_each_point_is_its_own_node(
     new_server, new_driver, new_node, watch, node_home
 ):
     """Both namespaces have a node of that name, and change places."""
@@ -169,6 +159,10 @@ def test_after_a_restart_with_other_namespace_indexes_each_point_is_its_own_node
         await watched.until(lambda: watched.latest().get(2) == (1.0, GOOD) and watched.latest().get(3) == (2.0, GOOD))
         server.kill()
         await watched.until(lambda: watched.latest()[2][1] == COMM)
+        lost = len(watched.rows)
+        await watched.more(2, 5)
+        assert {row[2] for row in watched.rows[lost:]} == {COMM}
+        assert watched.healths()["plc"].state is DeviceState.SILENT
         moved = written(node_home, ["urn:new", UTILITIES, PLANT], nodes=nodes(3.0, 4.0))
         await asyncio.to_thread(server.start, moved)
         await watched.until(lambda: watched.latest()[2] == (3.0, GOOD) and watched.latest()[3] == (4.0, GOOD))
@@ -201,8 +195,8 @@ def test_no_call_is_longer_than_the_server_allows(new_server, new_driver, new_no
     watch(new_driver(server, *(new_node(2 + k, name) for k, name in enumerate(names))), scenario)
 
 
-def test_a_server_that_lets_nobody_in_is_bad_until_it_does(new_server, new_driver, new_node, watch):
-    server = new_server(nodes=[(PLANT, "gas", "Double", 1.0)])
+def test_a_server_that_lets_nobody_in_is_bad_until_it_does(server, new_driver, new_node, watch):
+    server.tell("add", PLANT, "late", "Double", 1.0)
     server.tell("sessions_max", 0)
 
     async def scenario(watched):
@@ -214,18 +208,18 @@ def test_a_server_that_lets_nobody_in_is_bad_until_it_does(new_server, new_drive
         await watched.until(is_good(watched, 1.0))
         assert server.tell("counts")["sessions"] == 1
 
-    watch(new_driver(server, new_node(2, "gas")), scenario)
+    watch(new_driver(server, new_node(2, "late")), scenario)
 
 
-def test_a_server_that_ends_the_session_finds_one_again_and_no_more(new_server, new_driver, new_node, watch):
-    server = new_server(nodes=[(PLANT, "gas", "Double", 1.0)])
+def test_a_server_that_ends_the_session_finds_one_again_and_no_more(server, new_driver, new_node, watch):
+    server.tell("add", PLANT, "flow", "Double", 1.0)
 
     async def scenario(watched):
         await watched.until(is_good(watched, 1.0))
         server.tell("drop_sessions")
         await watched.until(lambda: watched.latest()[2][1] == COMM)
-        server.tell("write", PLANT, "gas", "Double", 2.0, "Good", None)
+        server.tell("write", PLANT, "flow", "Double", 2.0, "Good", None)
         await watched.until(is_good(watched, 2.0))
         assert server.tell("counts") == {"sessions": 1, "subscriptions": 1, "items": 1}
 
-    watch(new_driver(server, new_node(2, "gas")), scenario)
+    watch(new_driver(server, new_node(2, "flow")), scenario)
