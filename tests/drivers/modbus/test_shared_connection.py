@@ -94,6 +94,38 @@ def test_one_silent_unit_of_ten_leaves_the_others_nine_tenths_of_their_rate(new_
     asyncio.run(scenario())
 
 
+def test_a_silent_unit_rests_twelve_time_outs_from_its_second_on(new_device, new_bus, jump_clock):
+    async def scenario():
+        async with new_device() as device:
+            device.mute_units.add(2)
+            driver = new_bus(1, 2, port=device.port, poll_s=0.1)
+            asked_ns: list[int] = []
+
+            def note(_):
+                if device.units.count(2) > len(asked_ns):
+                    asked_ns.append(jump_clock.mono_ns())
+
+            await rows_for(driver, jump_clock, 5, note)
+            first, second, third, *_ = asked_ns
+            assert second - first <= 0.3 * NS_PER_S
+            assert third - second >= 12 * 0.05 * NS_PER_S
+
+    asyncio.run(scenario())
+
+
+def test_two_silent_units_do_not_keep_the_connection_from_the_third(new_device, new_bus, jump_clock):
+    """Connections that a time-out ended are no reason to wait before the next one."""
+
+    async def scenario():
+        async with new_device() as device:
+            device.mute_units |= {1, 2, 3}
+            driver = new_bus(1, 2, 3, 4, port=device.port, poll_s=0.1, timeout_s=0.02)
+            rows = await rows_for(driver, jump_clock, 3)
+            assert {quality for point, quality, _ in rows if point == 104} == {GOOD}
+
+    asyncio.run(scenario())
+
+
 def test_a_unit_that_came_back_is_good_within_one_rest(new_device, new_bus, jump_clock):
     async def scenario():
         async with new_device() as device:

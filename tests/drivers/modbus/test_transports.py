@@ -23,6 +23,7 @@ from drivers.modbus.link import ModbusLink
 from drivers.modbus.outcome import Answer, Failure, FailureReason
 from drivers.modbus.planner import ReadRequest, Span
 from drivers.modbus.settings import ModbusSettings
+from drivers.modbus.wires import SerialWire
 
 GOOD, COMM = Quality.GOOD, Quality.BAD_COMM_FAILURE
 DEVICE = 1
@@ -249,6 +250,42 @@ def test_a_port_that_goes_and_comes_back(new_point, turns, new_driver, tmp_path)
         lines[-1].vanish()
         assert [turn[2][1] for turn in seen[:5]] == [GOOD, GOOD, COMM, COMM, COMM]
         assert seen[-1] == {DEVICE: (1.0, GOOD), 2: (1007.0, GOOD)}
+
+    asyncio.run(scenario())
+
+
+def test_a_port_is_opened_as_often_as_need_be(on_line, new_point, turns):
+    async def scenario():
+        with Terminal() as line:
+            for _ in range(3):
+                (seen,) = await turns(on_line(line.port, new_point(2, "holding:7")), 1)
+                assert seen[2] == (3007.0, GOOD)
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_in_a_port_is_dropped_before_a_request():
+    """The bytes arrived, and the loop has not looked yet."""
+
+    class Receiver(asyncio.Protocol):
+        came = b""
+
+        def data_received(self, data):
+            self.came += data
+
+    async def scenario():
+        with Terminal() as line:
+            line.mangle = lambda _: b"fresh"
+            receiver = Receiver()
+            settings = ModbusSettings.model_validate({"transport": "rtu", "serial_port": line.port})
+            wire = SerialWire(asyncio.get_running_loop(), settings, receiver)
+            line.send(b"stale")
+            wire.write(rtu(1, struct.pack(">BHH", 3, 0, 1)))
+            async with asyncio.timeout(5):
+                while not receiver.came:
+                    await asyncio.sleep(0.001)
+            assert receiver.came == b"fresh"
+            wire.abort()
 
     asyncio.run(scenario())
 
