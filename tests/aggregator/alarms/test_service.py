@@ -44,6 +44,16 @@ def test_the_most_urgent_stands_first(room, wang, agent):
     ]  # fmt: skip
 
 
+def test_an_instance_is_shown_from_its_beginning(room, wang, agent):
+    opened_ns = room.park.clock.wall_ns()
+    say(agent, "AT-1", 2, on_time_ns=5)
+    room.park.clock.tick(NS_PER_S)
+    say(agent, "AT-1", 1, on_time_ns=9)
+    view = room.alarms.one(wang, KEY)
+    assert (view.raised_ns, view.received_ns, view.changed_ns) == (5, opened_ns, opened_ns + NS_PER_S)
+    assert (view.late, view.level_max, view.activations) == (False, 2, 2)
+
+
 def test_a_number_that_is_none_is_shown_as_none(room, wang, agent):
     say(agent, "AT-1", value=float("nan"), setpoint=25.0)
     say(agent, "AT-2", value=30.0, setpoint=float("inf"))
