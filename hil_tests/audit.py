@@ -89,6 +89,12 @@ def audit(agent: str, sent: Iterable[Committed], agent_store: Path, aggregator_d
     return Audit(lanes[Lane.EVENTS], lanes[Lane.TELEMETRY], records, tuple(findings))
 
 
+def held(agent: str, aggregator_db: Path) -> dict[MessageNumber, str]:
+    """Digest of each message of an agent that the aggregator's database holds, from the stored bytes."""
+    with closing(_open(aggregator_db)) as db:
+        return _events_held(db, agent) | _chunks_held(db, agent)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10.0)
     db.row_factory = sqlite3.Row

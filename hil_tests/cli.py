@@ -98,7 +98,7 @@ Run scenarios on the real programs: devices, agents and an aggregator of their o
   type = "condition_off"
   tag = "AT-103"
 
-Besides, nothing that an agent committed may be lost, doubled or out of order at the aggregator.
+Besides, nothing that an agent committed before the end may be lost, doubled or out of order at the aggregator.
 Exit status 1 when anything fails.
 """
 
@@ -113,7 +113,7 @@ and a marker in each PLC, a register that toggles every 2 to 3 s, times the way;
 At the end a report is printed and written as JSON: gas_after_setpoint_ms is from when the gas in front of a detector
 passed its set-point to the commit of its alarm; latency_ms from the change of a marker to the aggregator's commit,
 software_latency_ms from when the reply that carried it had reached the agent; lost, duplicated and out_of_order compare
-ledgers that both ends sync beside each commit.
+ledgers that both ends sync beside each commit, up to the moment at which the agents are stopped.
 Exit status 1 unless these three are 0 and, with --seconds, a gas alarm came within 15 s of the set-point and was
 acknowledged.
 """

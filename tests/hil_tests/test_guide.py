@@ -66,6 +66,6 @@ def test_it_lists_every_scenario_of_the_package() -> None:
 
 def test_its_lines_of_a_ledger_can_be_read() -> None:
     lines = re.findall(r"^\| `mono_ns,([^`]+)` \|", GUIDE, re.MULTILINE)
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         assert parse_row(f"1,{line.replace('FUNCTION,ADDRESS', '6,0')}").mono_ns == 1

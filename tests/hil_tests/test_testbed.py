@@ -97,4 +97,22 @@ def test_what_agents_owe_an_aggregator_that_is_on_its_way_back_is_waited_for(tmp
         bed.tell(AGGREGATOR, "start")
         bed.finish()
         assert bed.comparison().whole
+        assert {each.key for each in bed.sent()[: held + 3]} <= {each.key for each in bed.received()}
         assert ("AT-103", 2) in {(each.tag, each.level) for each in bed.events}
+
+
+def test_a_commit_without_its_line_in_the_ledger_is_not_lost_and_a_message_that_is_nowhere_is(tmp_path: Path) -> None:
+    """The aggregator may be killed between a commit and the line that witnesses it."""
+    with Testbed(load_site(demo_folder()), [demo_folder() / "chlorine-store"], tmp_path / "bed") as bed:
+        (agent,) = bed.field.agents.values()
+        wait_for(lambda: bed.comparison().whole, "all has arrived")
+        agent.program.kill()
+        owed = bed.comparison().lost
+        ledger = bed.field.aggregator.ledger
+        _, *others = ledger.read_text().splitlines(keepends=True)
+        ledger.write_text("".join(others))
+        assert bed.comparison().lost == owed
+        row = json.loads(agent.ledger.read_text().splitlines()[-1])
+        with agent.ledger.open("a") as file:
+            file.write(json.dumps({**row, "seq": int(row["seq"]) + 1}) + "\n")
+        assert len(bed.comparison().lost) == len(owed) + 1
