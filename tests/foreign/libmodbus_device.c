@@ -86,7 +86,10 @@ static int serve(int handle) {
     modbus_set_socket(bus, handle);
     int length = modbus_receive(bus, request);
     if (length < 0) return 0;
-    if (length == 0) return 1; /* for another unit */
+    if (length == 0) {
+        modbus_receive(bus, request); /* it was for another unit: the library lets that one's reply pass, for up to 0.5 s */
+        return 1;
+    }
     requests++;
     asked[request[modbus_get_header_length(bus)]] = 1;
     if (mute) return 1;

@@ -175,10 +175,3 @@ def test_a_device_that_hangs_up_and_one_that_keeps_its_mouth_shut(
         new_drivers("modbus", new_setup("modbus", settings | {"timeout_s": 0.1}, new_point(2, "holding:7"))),
         scenario,
     )
-
-
-def test_libmodbus_on_a_serial_line_answers_a_client_of_others(libmodbus_rtu, mbpoll):
-    libmodbus_rtu.put("holding", 3, 0xBEEF)
-    libmodbus_rtu.put("float", 4, 20.9)
-    assert mbpoll(libmodbus_rtu.place, "4:hex", 3, 1, unit=17) == {3: "0xBEEF"}
-    assert mbpoll(libmodbus_rtu.place, "4:float", 4, 1, unit=17) == {4: "20.9"}
