@@ -52,6 +52,7 @@ def test_an_instance_is_shown_from_its_beginning(room, wang, agent):
     view = room.alarms.one(wang, KEY)
     assert (view.raised_ns, view.received_ns, view.changed_ns) == (5, opened_ns, opened_ns + NS_PER_S)
     assert (view.late, view.level_max, view.activations) == (False, 2, 2)
+    assert room.act(wang, Action.ACKNOWLEDGE).acknowledged_ns == opened_ns + NS_PER_S
 
 
 def test_a_number_that_is_none_is_shown_as_none(room, wang, agent):
