@@ -10,7 +10,7 @@
 //   ["write", URI, NAME, TYPE, VALUE, STATUS, MS]      what it shows: a status by name, a source time in ms since 1970 or null
 //   ["climb", URI, NAME, STEPS, MS]                    from now on, one up every MS; answers at once
 //   ["climbed", NAME]                                  the steps that were taken, as [VALUE, source time in ms]
-//   ["sessions_max", COUNT]                            as many sessions and no more; 0 refuses all that come
+//   ["allow", {"maxSessions": 1, ...}]                 how many of what there may be from now on, of everything else as usual
 //   ["drop_sessions"]                                  end those there are, as a server does that has enough
 //   ["counts"]                                         sessions, subscriptions, monitored items
 //   ["largest"]                                        most nodes in a read, most items in a call to monitor, so far
@@ -26,6 +26,7 @@ const config = JSON.parse(configText);
 const variables = new Map();
 const climbs = new Map();
 const services = new Set();
+const usual = {};
 const largest = { read: 0, monitor: 0 };
 
 const server = new opcua.OPCUAServer({
@@ -90,7 +91,7 @@ const commands = {
     write,
     climb,
     climbed: (name) => climbs.get(name),
-    sessions_max: (count) => { server.engine.serverCapabilities.maxSessions = count; },
+    allow: (counts) => void Object.assign(server.engine.serverCapabilities, usual, counts),
     drop_sessions: () => sessions().forEach((session) => server.engine.closeSession(session.authenticationToken, true, "Terminated")),
     counts: () => ({
         sessions: server.engine.currentSessionCount,
@@ -108,6 +109,9 @@ async function main() {
     await server.initialize();
     for (const uri of config.namespaces) server.engine.addressSpace.registerNamespace(uri);
     for (const node of config.nodes ?? []) add(...node);
+    for (const name of ["maxSessions", "maxSubscriptions", "maxMonitoredItems"]) {
+        usual[name] = server.engine.serverCapabilities[name];
+    }
     server.on("request", note);
     await server.start();
     process.stdout.write(`up ${port}\n`);

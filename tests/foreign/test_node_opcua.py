@@ -51,7 +51,7 @@ def shared_server(node_program, node_home):
 @pytest.fixture
 def server(shared_server):
     """One for all tests that add nodes of their own; nobody is signed in."""
-    shared_server.tell("sessions_max", 10)
+    shared_server.tell("allow", {})
     shared_server.tell("drop_sessions")
     return shared_server
 
@@ -176,35 +176,94 @@ def test_a_killed_server_is_bad_until_it_is_back_and_under_other_indexes_each_po
     watch(new_driver(server, new_node(2, "gas"), new_node(3, "gas", uri=UTILITIES)), scenario)
 
 
-def test_no_call_is_longer_than_the_server_allows(new_server, new_driver, new_node, watch):
-    server = new_server(limits={"maxNodesPerRead": 5, "maxMonitoredItemsPerCall": 4})
-    names = [f"n{k}" for k in range(23)]
-    for k, name in enumerate(names):
-        server.tell("add", PLANT, name, "Double", float(k))
+def all_follow(server, names):
+    """A scenario: each node's value comes, and the next one after it. Points are numbered from 2 on."""
 
     async def scenario(watched):
-        expected = {DEVICE: (1.0, GOOD)} | {2 + k: (float(k), GOOD) for k in range(23)}
+        expected = {DEVICE: (1.0, GOOD)} | {2 + k: (float(k), GOOD) for k in range(len(names))}
         await watched.until(lambda: watched.latest() == expected)
         for k, name in enumerate(names):
             server.tell("write", PLANT, name, "Double", 100.0 + k, "Good", None)
-        await watched.until(lambda: all(watched.latest()[2 + k] == (100.0 + k, GOOD) for k in range(23)))
+        await watched.until(lambda: all(watched.latest()[2 + k] == (100.0 + k, GOOD) for k in range(len(names))))
+
+    return scenario
+
+
+def added(server, prefix, count):
+    names = [f"{prefix}{k}" for k in range(count)]
+    for k, name in enumerate(names):
+        server.tell("add", PLANT, name, "Double", float(k))
+    return names
+
+
+def test_no_call_and_no_subscription_is_longer_than_the_server_allows(new_server, new_driver, new_node, watch):
+    server = new_server(limits={"maxNodesPerRead": 5, "maxMonitoredItemsPerCall": 4}, items_max=7)
+    names = added(server, "limited", 23)
+    follow = all_follow(server, names)
+
+    async def scenario(watched):
+        await follow(watched)
         largest = server.tell("largest")
         assert largest["read"] <= 5
         assert largest["monitor"] <= 4
+        assert server.tell("counts") == {"sessions": 1, "subscriptions": 4, "items": 23}
 
     watch(new_driver(server, *(new_node(2 + k, name) for k, name in enumerate(names))), scenario)
 
 
+def test_what_a_server_has_no_room_to_monitor_is_read(server, new_driver, new_node, watch):
+    names = added(server, "crowded", 23)
+    server.tell("allow", {"maxMonitoredItems": 10})
+    follow = all_follow(server, names)
+
+    async def scenario(watched):
+        await follow(watched)
+        assert server.tell("counts")["items"] == 10
+        assert "BadTooManyMonitoredItems" in " ".join(watched.healths()["plc"].refused)
+
+    watch(new_driver(server, *(new_node(2 + k, name) for k, name in enumerate(names))), scenario)
+
+
+def test_a_server_that_takes_no_subscription_is_read(server, new_driver, new_node, watch):
+    names = added(server, "read", 5)
+    server.tell("allow", {"maxSubscriptions": 0})
+    follow = all_follow(server, names)
+
+    async def scenario(watched):
+        await follow(watched)
+        assert server.tell("counts") == {"sessions": 1, "subscriptions": 0, "items": 0}
+
+    watch(new_driver(server, *(new_node(2 + k, name) for k, name in enumerate(names))), scenario)
+
+
+def test_a_server_that_is_polled_is_as_honest_as_one_that_reports(server, new_driver, new_node, watch):
+    names = added(server, "polled", 5)
+    follow = all_follow(server, names)
+
+    async def scenario(watched):
+        await follow(watched)
+        server.tell("write", PLANT, "polled0", "Double", 19.0, "BadSensorFailure", None)
+        await watched.until(lambda: watched.latest()[2][1] == Quality.BAD_SENSOR_FAILURE)
+        source_ms = time.time_ns() // 1_000_000 - 1_234
+        server.tell("write", PLANT, "polled0", "Double", 20.0, "Good", source_ms)
+        await watched.until(lambda: watched.latest()[2] == (20.0, GOOD))
+        assert next(row for row in watched.of(2) if row[1] == 20.0)[4] == source_ms * 1_000_000
+        assert 19.0 not in {row[1] for row in watched.of(2)}
+        assert server.tell("counts") == {"sessions": 1, "subscriptions": 0, "items": 0}
+
+    watch(new_driver(server, *(new_node(2 + k, name) for k, name in enumerate(names)), mode="poll"), scenario)
+
+
 def test_a_server_that_lets_nobody_in_is_bad_until_it_does(server, new_driver, new_node, watch):
     server.tell("add", PLANT, "late", "Double", 1.0)
-    server.tell("sessions_max", 0)
+    server.tell("allow", {"maxSessions": 0})
 
     async def scenario(watched):
         await watched.until(lambda: watched.latest().get(2, (0, 0))[1] == COMM)
         await watched.more(2, 5)
         assert {row[2] for row in watched.rows} == {COMM}
         assert "BadTooManySessions" in watched.healths()["plc"].last_failure
-        server.tell("sessions_max", 1)
+        server.tell("allow", {"maxSessions": 1})
         await watched.until(is_good(watched, 1.0))
         assert server.tell("counts")["sessions"] == 1
 
