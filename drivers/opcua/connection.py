@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from asyncua import Client, ua
@@ -22,6 +23,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from contract.clock import Clock
 from contract.errors import DeviceError
 from drivers.opcua.plan import Subscription
+from drivers.opcua.security import Credentials, apply, check_password, choose
 from drivers.opcua.settings import OpcUaSettings
 
 SESSION_TIMEOUT_MS: Final = 60_000
@@ -51,6 +53,31 @@ class Arrived:
     mono_ns: int
 
 
+class Phase(Enum):
+    """How far a connection has come; says what a failure means."""
+
+    CONNECTING = "connecting"
+    SECURING = "securing"
+    SIGNING_IN = "signing in"
+    OPEN = "open"
+
+
+_UNTRUSTED: Final = "it does not trust our certificate, thumbprint {thumbprint}: accept it there"
+_USER: Final = "user or password is wrong, or the user may not sign in"
+_HINTS: Final = {
+    ua.StatusCodes.BadSecurityChecksFailed: _UNTRUSTED,
+    ua.StatusCodes.BadCertificateUntrusted: _UNTRUSTED,
+    ua.StatusCodes.BadCertificateInvalid: _UNTRUSTED,
+    ua.StatusCodes.BadCertificateTimeInvalid: "to the server our certificate has expired: compare the clocks",
+    ua.StatusCodes.BadCertificateUriInvalid: "our certificate names another application than the server expects",
+    ua.StatusCodes.BadUserAccessDenied: _USER,
+    ua.StatusCodes.BadIdentityTokenRejected: _USER,
+    ua.StatusCodes.BadIdentityTokenInvalid: "it does not take this kind of user, anonymous ones perhaps",
+    ua.StatusCodes.BadSecurityPolicyRejected: "it does not take this security policy",
+    ua.StatusCodes.BadSecurityModeRejected: "it does not take this security mode",
+}
+
+
 class _Session(UaSession):
     """Without asyncua's own publish loop, whose failures nobody would see."""
 
@@ -59,10 +86,10 @@ class _Session(UaSession):
 
 
 class Connection:
-    """Use: ``open`` once, services, ``close`` in any case. Services raise what ``in_words`` can tell."""
+    """Use: ``open`` once, services, ``close`` in any case. What services raise ``in_words`` tells."""
 
     def __init__(
-        self, device: str, settings: OpcUaSettings, clock: Clock, traffic: Traffic, password: str | None
+        self, device: str, settings: OpcUaSettings, clock: Clock, traffic: Traffic, credentials: Credentials
     ) -> None:
         # It logs each failure, many with a trace, some every second; they are raised, counted and told here instead.
         logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
@@ -70,7 +97,9 @@ class Connection:
         self._settings = settings
         self._clock = clock
         self._traffic = traffic
-        self._client = _new_client(settings, password)
+        self._credentials = credentials
+        self._client = _new_client(settings)
+        self._phase = Phase.CONNECTING
         self._renewal: asyncio.Task[None] | None = None
         self._known = False  # True: the server has a session of ours, to be closed even if its subscriptions are dead
 
@@ -87,21 +116,52 @@ class Connection:
 
     async def open(self) -> None:
         """Connect and sign in; each step takes ``timeout_s`` at most."""
-        client = self._client
-        async with asyncio.timeout(self._settings.timeout_s):
-            await client.connect_socket()
-        await client.send_hello()
+        client, credentials = self._client, self._credentials
+        if credentials.own is not None:
+            server = choose(await self._endpoints(), self._settings, self._device)
+            apply(client, self._settings, credentials, server, self._device)
+        await self._reach(client)
+        self._phase = Phase.SECURING
         await client.open_secure_channel()
+        self._phase = Phase.SIGNING_IN
         await client.create_session()
         self._known = True
-        try:
-            await client.activate_session(self._settings.username, client._password)  # noqa: SLF001 - it has no getter
-        except AttributeError as error:
-            message = "the server wants the password encrypted, which takes a secure channel"
-            raise DeviceError(self._device, message) from error
+        await self._sign_in()
+        self._phase = Phase.OPEN
         self._traffic.connects += 1
         self._traffic.requests += 4
         self._renewal = asyncio.create_task(self._renew())
+
+    async def _reach(self, client: Client) -> None:
+        async with asyncio.timeout(self._settings.timeout_s):
+            await client.connect_socket()
+        await client.send_hello()
+
+    async def _endpoints(self) -> list[ua.EndpointDescription]:
+        """What the server offers, asked over a connection of its own that is closed before the next begins."""
+        client = _new_client(self._settings)
+        try:
+            await self._reach(client)
+            await client.open_secure_channel()
+            self._traffic.requests += 1
+            return await client.get_endpoints()
+        finally:
+            await _drop(client)
+
+    async def _sign_in(self) -> None:
+        client, credentials = self._client, self._credentials
+        user = credentials.user
+        if credentials.password is not None:
+            check_password(client, self._settings, self._device)
+        if user is not None:
+            client.user_certificate, client.user_private_key = user.certificate, user.key
+        try:
+            await client.activate_session(
+                self._settings.username, credentials.password, None if user is None else user.certificate
+            )
+        except AttributeError as error:  # there is no certificate of the server's to encrypt with
+            message = "the server wants the password encrypted, which takes a secure channel"
+            raise DeviceError(self._device, message) from error
 
     async def close(self) -> None:
         """Take leave if the connection still stands, then drop it in any case. Takes ``timeout_s`` at most."""
@@ -117,9 +177,7 @@ class Connection:
         except Exception:  # the connection goes either way
             logging.getLogger(__name__).debug("no farewell to %s", self._device, exc_info=True)
         finally:
-            if protocol is not None and protocol.transport is not None:
-                protocol.transport.abort()
-            await asyncio.sleep(0)  # lets the transport close its socket
+            await _drop(self._client)
 
     async def _renew(self) -> None:
         """A channel's keys end with its lifetime, as the server revised it: renew in good time."""
@@ -167,8 +225,32 @@ class Connection:
         response = await self._client.uaclient.publish(list(acknowledge))
         return Arrived(response, self._clock.wall_ns(), self._clock.mono_ns())
 
+    def in_words(self, error: Exception) -> str:
+        """What an engineer should read of a failure."""
+        secured = self._phase is Phase.SECURING and self._credentials.own is not None
+        if isinstance(error, UaStatusCodeError):
+            return f"the server refused: {name_of(error.code)}{self._hint(error.code)}"
+        if secured and isinstance(error, AssertionError | OSError):  # asyncua drops the refusal that came
+            return f"the server refused the secure channel{self._hint(ua.StatusCodes.BadSecurityChecksFailed)}"
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._settings.timeout_s:g} s"
+        if isinstance(error, OSError):
+            return f"no connection to {self._settings.endpoint}: {str(error) or type(error).__name__}"
+        return f"{type(error).__name__}: {error}"
 
-def _new_client(settings: OpcUaSettings, password: str | None) -> Client:
+    def _hint(self, status: int) -> str:
+        hint = _HINTS.get(status, "")
+        return f" ({hint.format(thumbprint=self._credentials.thumbprint)})" if hint else ""
+
+
+async def _drop(client: Client) -> None:
+    protocol = client.uaclient.protocol
+    if protocol is not None and protocol.transport is not None:
+        protocol.transport.abort()
+    await asyncio.sleep(0)  # lets the transport close its socket
+
+
+def _new_client(settings: OpcUaSettings) -> Client:
     client = Client(settings.endpoint, timeout=settings.timeout_s)
     client.uaclient.session = _Session(client.uaclient)
     client.name = client.description = "parksentry edge agent"
@@ -177,8 +259,6 @@ def _new_client(settings: OpcUaSettings, password: str | None) -> Client:
     client.session_timeout = SESSION_TIMEOUT_MS
     client.secure_channel_timeout = CHANNEL_LIFETIME_MS
     client.max_messagesize = MESSAGE_BYTES_MAX
-    if password is not None:
-        client.set_password(password)
     return client
 
 
@@ -189,17 +269,6 @@ def _unused(_: ua.PublishResult) -> None:
 def code_of(error: Exception) -> int:
     """The status code of a refusal, 0 for any other failure."""
     return int(error.code) if isinstance(error, UaStatusCodeError) else 0
-
-
-def in_words(error: Exception, settings: OpcUaSettings) -> str:
-    """What an engineer should read of a failure."""
-    if isinstance(error, UaStatusCodeError):
-        return f"the server refused: {name_of(error.code)}"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {settings.timeout_s:g} s"
-    if isinstance(error, OSError):
-        return f"no connection to {settings.endpoint}: {str(error) or type(error).__name__}"
-    return f"{type(error).__name__}: {error}"
 
 
 def name_of(status: int) -> str:

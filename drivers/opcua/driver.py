@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncGenerator, Sequence
-from pathlib import Path
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Final
 
 from contract.batch import SampleBatch
@@ -25,11 +24,11 @@ from drivers.opcua.address import NodeAddress, examine
 from drivers.opcua.connection import Traffic
 from drivers.opcua.memory import Memory
 from drivers.opcua.plan import Plan, Wish, plan, poll_plan
+from drivers.opcua.security import Credentials, CredentialsError, read_credentials
 from drivers.opcua.session import OpcUaSession, Opened, Published
 from drivers.opcua.settings import OpcUaSettings
 
 BACK_OFF_MIN_S: Final = 0.2
-PASSWORD_BYTES_MAX: Final = 1024
 _DOUBLINGS_MAX: Final = 16
 
 
@@ -142,7 +141,7 @@ class OpcUaDriver:
             session: OpcUaSession | None = None
             try:
                 session = OpcUaSession(
-                    self.device, self._settings, self._nodes, self._clock, self._traffic, self._password()
+                    self.device, self._settings, self._nodes, self._clock, self._traffic, self._credentials()
                 )
                 self._session = session
                 yield [self._opened(await session.open(self._plan))]
@@ -181,14 +180,12 @@ class OpcUaDriver:
         ceiling_s: float = min(BACK_OFF_MIN_S * 2**doublings, self._settings.reconnect_max_s)
         return round(ceiling_s * self._rng.uniform(0.5, 1.0) * NS_PER_S)
 
-    def _password(self) -> str | None:
-        """Read anew for each session, so that a changed password needs no restart."""
-        if self._settings.password_file is None:
-            return None
+    def _credentials(self) -> Credentials:
+        """Read anew for each session, so that a changed password or certificate needs no restart."""
         try:
-            return _read_password(Path(self._settings.password_file))
-        except (OSError, ValueError) as error:
-            raise DeviceError(self.device, f"the password cannot be read ({error})") from error
+            return read_credentials(self._settings)
+        except CredentialsError as error:
+            raise DeviceError(self.device, f"{error.key} cannot be used ({error})") from error
 
 
 def _plan(points: Sequence[PointSpec], settings: OpcUaSettings) -> Plan:
@@ -224,25 +221,41 @@ def _check_whole(device: str, points: Sequence[PointSpec], settings: OpcUaSettin
     if not points:
         remedy = "Add its points to the list, or take the device out"
         faults.append(Fault("points.csv", None, "device", f"device {device} has no points", remedy))
-    if settings.password_file is not None and settings.username is None:
-        message = f"device {device} has a password and no user"
-        faults.append(Fault("agent.toml", None, "username", message, "Name the user, or leave both out"))
-    if settings.password_file is not None:
+    faults += [Fault("agent.toml", None, key, f"device {device}: {text}", do) for key, text, do in _misfits(settings)]
+    if not any(fault.file == "agent.toml" for fault in faults):
         try:
-            _read_password(Path(settings.password_file))
-        except (OSError, ValueError) as error:
-            message = f"device {device}: the password cannot be read ({error})"
-            faults.append(Fault("agent.toml", None, "password_file", message, "Give a file with one line of UTF-8"))
+            read_credentials(settings)
+        except CredentialsError as error:
+            message = f"device {device}: it cannot be used ({error})"
+            faults.append(Fault("agent.toml", None, error.key, message, _REMEDIES[error.key]))
     return faults
 
 
-def _read_password(path: Path) -> str:
-    """The first line of a file. Raises OSError, or ValueError where it holds no password."""
-    with path.open("rb") as file:
-        data = file.read(PASSWORD_BYTES_MAX + 1)
-    if len(data) > PASSWORD_BYTES_MAX:
-        raise ValueError(f"more than {PASSWORD_BYTES_MAX} bytes")
-    lines = data.decode().splitlines()
-    if not lines or not lines[0]:
-        raise ValueError("the first line is empty")
-    return lines[0]
+def _misfits(settings: OpcUaSettings) -> Iterator[tuple[str, str, str]]:
+    """Keys that go together, or not: key, message, remedy."""
+    given = {key for key, value in settings if value is not None}
+    for one, other in (
+        ("password_file", "username"), ("user_certificate_file", "user_key_file"),
+        ("user_key_file", "user_certificate_file"), ("certificate_file", "private_key_file"),
+        ("private_key_file", "certificate_file"),
+    ):  # fmt: skip
+        if one in given and other not in given:
+            yield other, f"{one} is there and {other} is not", f"Give {other}, or leave both out"
+    if {"username", "user_certificate_file"} <= given:
+        yield "username", "a user and a certificate for a user are two identities", "Leave one out"
+    secured = {"certificate_file", "private_key_file", "server_certificate_file"}
+    if settings.security == "None":
+        for key in sorted(secured & given):
+            yield "security", f"{key} is there, and security is None", "Name the security policy, or leave the file out"
+    else:
+        for key in sorted(secured - given):
+            yield key, f"{settings.security} needs {key}", _REMEDIES[key]
+
+
+_REMEDIES: Final = {
+    "password_file": "Give a file with one line of UTF-8",
+    "certificate_file": "Make one: python -m drivers.opcua.cli keygen FOLDER",
+    "private_key_file": "Make one: python -m drivers.opcua.cli keygen FOLDER",
+    "server_certificate_file": "Give the server's certificate, or a folder of those that are trusted",
+    "user_certificate_file": "Give a certificate (DER or PEM) and its RSA key without a password",
+}

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
 from drivers.opcua.address import NodeAddress
-from drivers.opcua.connection import Arrived, Connection, Traffic, in_words, name_of
+from drivers.opcua.connection import Arrived, Connection, Traffic, name_of
 from drivers.opcua.monitoring import Monitoring
 from drivers.opcua.plan import Limits, Plan, Poll, chunks, polls
+from drivers.opcua.security import Credentials
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.values import BAD_NODE_ID_UNKNOWN, Reading
 from drivers.opcua.wire import count, node_id, reading
@@ -94,14 +95,14 @@ class OpcUaSession:
         nodes: Sequence[NodeAddress],
         clock: Clock,
         traffic: Traffic,
-        password: str | None,
+        credentials: Credentials,
     ) -> None:
         self._device = device
         self._settings = settings
         self._nodes = nodes
         self._clock = clock
         self._traffic = traffic
-        self._connection = Connection(device, settings, clock, traffic, password)
+        self._connection = Connection(device, settings, clock, traffic, credentials)
         self._monitoring = Monitoring(device, self._connection, clock, self._node)
         self._limits = Limits()
         self._indices: dict[str, int] = {}
@@ -172,7 +173,7 @@ class OpcUaSession:
         return self._monitoring.slowed()
 
     def _lost(self, error: Exception) -> DeviceError:
-        return error if isinstance(error, DeviceError) else DeviceError(self._device, in_words(error, self._settings))
+        return error if isinstance(error, DeviceError) else DeviceError(self._device, self._connection.in_words(error))
 
     # -- finding nodes, and reading them -------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ _ENDPOINT: Final = re.compile(
     r"opc\.tcp://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[\w.-]{1,253}):(?P<port>[0-9]{1,5})(/\S*)?\Z"
 )
 _ENDPOINT_REMEDY: Final = 'Give "opc.tcp://host:port", with the path that the server has; a user has keys of its own'
+_File = Annotated[str | None, Field(min_length=1, max_length=255)]
 
 
 class OpcUaSettings(BaseModel):
@@ -22,8 +23,15 @@ class OpcUaSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoint: Annotated[str, Field(max_length=512, description=_ENDPOINT_REMEDY)]
+    security: Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "None"
+    security_mode: Literal["SignAndEncrypt", "Sign"] = "SignAndEncrypt"
+    certificate_file: _File = None
+    private_key_file: _File = None
+    server_certificate_file: _File = None
     username: Annotated[str | None, Field(min_length=1, max_length=128)] = None
-    password_file: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    password_file: _File = None
+    user_certificate_file: _File = None
+    user_key_file: _File = None
     mode: Literal["auto", "subscribe", "poll"] = "auto"
     publish_ms: Annotated[float, Field(ge=10, le=10_000, allow_inf_nan=False)] = 500.0
     sampling_ms: Annotated[float | None, Field(ge=1, le=3_600_000, allow_inf_nan=False)] = None

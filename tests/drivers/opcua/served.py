@@ -12,15 +12,20 @@ import logging
 import math
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.crypto.truststore import TrustStore
+from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.monitored_item_service import MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.server.uaprocessor import UaProcessor
 from asyncua.server.user_managers import UserManager
+from asyncua.ua.ua_binary import struct_from_binary
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_MONITORED_ITEMS_PER_SUBSCRIPTION = 24104
@@ -32,6 +37,33 @@ class OneUser(UserManager):
 
     def get_user(self, iserver, username=None, password=None, certificate=None):
         return User(role=UserRole.User) if (username, password) == self._known else None
+
+
+class OneCertificate(UserManager):
+    def __init__(self, path: str) -> None:
+        self._known = Path(path).read_bytes()
+
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        return User(role=UserRole.User) if certificate == self._known else None
+
+
+def refuse_channels() -> None:
+    """Answer a request for a secure channel with a fault, as some servers do that do not trust a certificate."""
+    original = UaProcessor.open_secure_channel
+
+    def refusing(self, algohdr, seqhdr, body):
+        if algohdr.SecurityPolicyURI.endswith("#None"):
+            original(self, algohdr, seqhdr, body)
+            return
+        request = struct_from_binary(ua.OpenSecureChannelRequest, body)
+        self._connection.select_policy(
+            algohdr.SecurityPolicyURI, algohdr.SenderCertificate, request.Parameters.SecurityMode
+        )
+        fault = ua.ServiceFault()
+        fault.ResponseHeader.ServiceResult = ua.StatusCode(status(ua.StatusCodes.BadSecurityChecksFailed))
+        self.send_response(request.RequestHeader.RequestHandle, seqhdr, fault, ua.MessageType.SecureOpen)
+
+    UaProcessor.open_secure_channel = refusing  # type: ignore[method-assign]
 
 
 class KeepsValue(ua.StatusCode):
@@ -87,16 +119,21 @@ class Served:
     def __init__(self, asked: dict) -> None:
         self.asked = asked
         user = asked.get("user")
-        self.server = Server(user_manager=OneUser(*user) if user else None)
+        manager: Any = OneUser(*user) if user else None
+        if path := asked.get("user_certificate"):
+            manager = OneCertificate(path)
+        self.server = Server(user_manager=manager)
         self.nodes: dict[str, Any] = {}
         self.sessions_max = 0
 
     async def start(self) -> None:
         await self.server.init()
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.asked['port']}/park")
-        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        await self.secure()
         if self.asked.get("user"):
             self.server.set_identity_tokens([ua.UserNameIdentityToken])
+        if self.asked.get("user_certificate"):
+            self.server.set_identity_tokens([ua.X509IdentityToken])
         for uri in self.asked["namespaces"]:
             self.index: Any = await self.server.register_namespace(uri)
         for name, type_, value, *uri in self.asked["nodes"]:
@@ -109,10 +146,30 @@ class Served:
             await self.crowd(limit)
         if revised := self.asked.get("revised"):
             revise(**revised)
+        if self.asked.get("refuse_channels"):
+            refuse_channels()
         if self.asked.get("no_deadband"):
             refuse_filters()
         self.count_sessions()
         await self.server.start()
+
+    async def secure(self) -> None:
+        """With ``certificate`` and ``key`` only by the policies asked for, and only for clients in the folder ``trusts``."""
+        policies = self.asked.get("policies", ["NoSecurity"])
+        self.server.set_security_policy([ua.SecurityPolicyType[name] for name in policies])
+        if "certificate" not in self.asked:
+            return
+        await self.server.load_certificate(self.asked["certificate"])
+        await self.server.load_private_key(self.asked["key"], format="pem")
+        await self.server.set_application_uri(self.asked["uri"])
+        store = TrustStore([Path(self.asked["trusts"])], [])
+        await store.load()
+        options = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_CLIENT
+        self.server.set_certificate_validator(CertificateValidator(options, store))
+
+    async def trust(self) -> None:
+        """Look into the folder again."""
+        await self.secure()
 
     def count_sessions(self) -> None:
         internal = self.server.iserver

@@ -33,7 +33,9 @@ def test_an_endpoint_is_host_port_and_path(endpoint):
         {"endpoint": "opc.tcp://user:secret@plc:4840"},
         {"endpoint": "opc.https://plc:4840"},
         {"endpoint": "opc.tcp://plc:4840/a b"},
-        {"security": "Basic256Sha256"},
+        {"security": "Basic256"},
+        {"security_mode": "None"},
+        {"mode": "both"},
         {"password": "secret"},
         {"publish_ms": 9},
         {"sampling_ms": 0},
@@ -59,8 +61,9 @@ def test_check_names_every_fault_without_a_server(new_driver, new_point, tmp_pat
         ("points.csv", "address"),
         ("points.csv", "scale"),
         ("agent.toml", "username"),
-        ("agent.toml", "password_file"),
     ]
+    empty = new_driver(NoServer, new_point(2, "a"), username="edge", password_file=str(tmp_path / "empty"))
+    assert [fault.column for fault in empty.check()] == ["password_file"]
     assert [fault.column for fault in new_driver(NoServer).check()] == ["device"]
     absent = new_driver(NoServer, new_point(2, "a"), username="edge", password_file=str(tmp_path / "absent"))
     assert [fault.column for fault in absent.check()] == ["password_file"]
