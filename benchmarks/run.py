@@ -20,6 +20,7 @@ PARTS: Final[Mapping[str, str]] = {
     "detection": "benchmarks.detection",
     "drivers": "benchmarks.drivers",
     "latency": "benchmarks.latency",
+    "pages": "benchmarks.pages",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")
 """Keys of a row, in order. ``value`` and ``goal`` are a number or None, ``met`` is a bool or None where no goal is set,
