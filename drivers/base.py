@@ -7,18 +7,18 @@ answer, a refusal, a broken sensor) comes out as rows of bad quality, so a drive
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
 from contract.batch import SampleBatch
 from contract.clock import Clock
 from contract.errors import Fault
-from contract.points import PointSpec
+from contract.points import PointSpec, PointType
 
 
 class DeviceState(StrEnum):
@@ -53,6 +53,16 @@ class DeviceHealth:
     """In words, how much more slowly than configured the device is polled because its connection is too slow."""
     refused: tuple[str, ...] = ()
     """What the device refuses to give and is not asked for any more until it is tried again, in words."""
+
+
+REGISTER_TYPES: Final[Mapping[str, PointType]] = {
+    "bcd16": PointType.UINT16,
+    "bcd32": PointType.UINT32,
+    "bcd64": PointType.UINT64,
+    "tenths16": PointType.UINT16,
+    "float16": PointType.FLOAT32,
+}
+"""Ways to write a number in registers that are no types of their own, with the type that it is kept as."""
 
 
 class PointFault(NamedTuple):

@@ -6,34 +6,60 @@ The settings loader composes the text from the columns of an I/O list; ``examine
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from contract.points import PointSpec, PointType
-from drivers.base import PointFault
+from drivers.base import REGISTER_TYPES, PointFault
 from drivers.numbers import examine_numbers
 
 ADDRESS_SPACE: Final = 65_536
 """Places in each of the four tables."""
 
+_OPTIONS: Final = ("code", "status", "decimals", "factor", "ne43")
 _SHAPE: Final = re.compile(
-    r"(?P<table>[^:]*):(?P<offset>[^./@]*)(?:\.(?P<bit>[^/@]*))?(?:/(?P<order>[^@]*))?(?:@(?P<alone>.*))?\Z", re.DOTALL
+    r"(?P<table>[^:]*):(?P<offset>[^./@;]*)(?:\.(?P<bit>[^/@;]*))?(?:/(?P<order>[^@;]*))?(?:@(?P<alone>[^;]*))?"
+    r"(?P<options>(?:;[^;]*)*)\Z",
+    re.DOTALL,
 )
 _BLOCK: Final = re.compile(r"(?P<start>[0-9]{1,9})\+(?P<count>[0-9]{1,9})\Z")
+_BITS: Final = re.compile(r"(?P<low>[0-9]{1,2})(?:-(?P<high>[0-9]{1,2}))?\Z")
+_STATUS: Final = re.compile(r"(?P<name>[^@]{1,64})@(?P<place>.*)\Z", re.DOTALL)
+_FACTOR: Final = re.compile(r"(?P<place>[^*]*)(?:\*(?P<constant>.*))?\Z", re.DOTALL)
 _DIGITS: Final = re.compile(r"[0-9]{1,9}\Z")
-_REGISTERS: Final = {
-    PointType.BIT: 1,
-    PointType.UINT16: 1,
-    PointType.INT16: 1,
-    PointType.UINT32: 2,
-    PointType.INT32: 2,
-    PointType.FLOAT32: 2,
-    PointType.UINT64: 4,
-    PointType.INT64: 4,
-    PointType.FLOAT64: 4,
-}
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE]-?[0-9]{1,3})?\Z")
+
+
+class Coding(StrEnum):
+    """How a device writes a number. Those that the contract does not know as a type are kept as one that it knows."""
+
+    BIT = "bit"
+    UINT16 = "uint16"
+    INT16 = "int16"
+    UINT32 = "uint32"
+    INT32 = "int32"
+    UINT64 = "uint64"
+    INT64 = "int64"
+    BCD16 = "bcd16"
+    BCD32 = "bcd32"
+    BCD64 = "bcd64"
+    TENTHS16 = "tenths16"
+    """The whole number in the high byte, one decimal in the low byte; kept in tenths."""
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+    @property
+    def registers(self) -> int:
+        return 1 if self is Coding.BIT else int(self.value[-2:]) // 16
+
+    @property
+    def kept(self) -> PointType:
+        """What its numbers are kept as, where nothing but a fixed scale is applied."""
+        return REGISTER_TYPES[self.value] if self.value in REGISTER_TYPES else PointType(self.value)
 
 
 class Table(StrEnum):
@@ -75,10 +101,27 @@ class WordOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ModbusAddress:
-    """``offset`` and ``width`` count registers, in the bit tables bits; ``bit`` 0 is a register's least significant.
+class SideWord:
+    """A register (or bit) that says how a value is meant; ``swapped``: its two bytes are."""
 
-    ``alone`` is the start and count of the one request that may read it, for devices whose answer depends on what is asked.
+    table: Table
+    offset: int
+    swapped: bool = False
+
+    @property
+    def address(self) -> ModbusAddress:
+        order = WordOrder.BADC if self.swapped else WordOrder.ABCD
+        return ModbusAddress(self.table, self.offset, 1, None, order)
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusAddress:
+    """``offset`` and ``width`` count registers, in the bit tables bits.
+
+    ``bit`` 0 is a register's least significant; ``bits`` of them from there on are the value. ``alone`` is the start and
+    count of the one request that may read it, for devices whose answer depends on what is asked. ``status`` names the meaning
+    of a status word; ``decimals`` and ``factor`` are registers that scale (``constant`` beside the latter); ``loop`` are the
+    numbers at 4 and at 20 mA.
     """
 
     table: Table
@@ -87,10 +130,26 @@ class ModbusAddress:
     bit: int | None
     order: WordOrder
     alone: tuple[int, int] | None = None
+    bits: int = 1
+    coding: Coding = Coding.UINT16
+    status_name: str = ""
+    status: SideWord | None = None
+    decimals: SideWord | None = None
+    factor: SideWord | None = None
+    constant: float = 1.0
+    loop: tuple[float, float] | None = None
 
     @property
     def end(self) -> int:
         return self.offset + self.width
+
+    @property
+    def sides(self) -> tuple[SideWord, ...]:
+        return tuple(side for side in (self.status, self.decimals, self.factor) if side is not None)
+
+    @property
+    def scaled_by_device(self) -> bool:
+        return self.decimals is not None or self.factor is not None
 
     def __str__(self) -> str:
         return f"{self.table}:{self.offset}"
@@ -107,13 +166,16 @@ def examine(spec: PointSpec) -> tuple[ModbusAddress | None, list[PointFault]]:
         return None, faults
     table = _read_table(shape["table"], faults)
     offset = _read_number("address", shape["offset"], ADDRESS_SPACE - 1, faults)
-    bit = None if shape["bit"] is None else _read_number("bit", shape["bit"], 15, faults)
+    bit, bits = (None, 1) if shape["bit"] is None else _read_bits(shape["bit"], faults)
     order = _read_order(shape["order"], faults)
-    if table is None or offset is None or order is None or (bit is None and shape["bit"] is not None):
+    options = _read_options(shape["options"], faults)
+    coding = _read_coding(options.get("code"), spec.type, faults)
+    if table is None or offset is None or order is None or coding is None or (bit is None and shape["bit"] is not None):
         return None, faults
-    address = ModbusAddress(table, offset, _REGISTERS[spec.type], bit, order)
+    address = ModbusAddress(table, offset, coding.registers, bit, order, bits=bits, coding=coding)
     if shape["alone"] is not None:
         address = replace(address, alone=_read_alone(shape["alone"], address, faults))
+    address = _with_options(address, options, faults)
     faults += _check_type(spec.type, address, ordered=shape["order"] is not None)
     return (None if faults else address), faults
 
@@ -136,6 +198,18 @@ def _read_number(column: str, text: str, highest: int, faults: list[PointFault])
     return None
 
 
+def _read_bits(text: str, faults: list[PointFault]) -> tuple[int | None, int]:
+    """The lowest bit and how many there are."""
+    found = _BITS.match(text)
+    if found is not None:
+        low = int(found["low"])
+        high = int(found["high"] or low)
+        if low <= high <= 15:
+            return low, high - low + 1
+    faults.append(PointFault("bit", f"'{text}' is out of range", "Give 0 to 15, or the bits of a field as 4-7"))
+    return None, 1
+
+
 def _read_order(text: str | None, faults: list[PointFault]) -> WordOrder | None:
     if text is None:
         return WordOrder.ABCD
@@ -143,6 +217,27 @@ def _read_order(text: str | None, faults: list[PointFault]) -> WordOrder | None:
         return WordOrder(text)
     except ValueError:
         faults.append(PointFault("order", f"'{text}' is no order of bytes", f"Choose one of {', '.join(WordOrder)}"))
+        return None
+
+
+def _read_options(text: str, faults: list[PointFault]) -> dict[str, str]:
+    """What stands behind the place as ``;key=value``."""
+    options: dict[str, str] = {}
+    for part in text.split(";")[1:]:
+        key, _, value = part.partition("=")
+        if key not in _OPTIONS or key in options:
+            faults.append(PointFault("address", f"';{part}' is not known here", f"Known are {', '.join(_OPTIONS)}"))
+        options[key] = value
+    return options
+
+
+def _read_coding(text: str | None, type_: PointType, faults: list[PointFault]) -> Coding | None:
+    if text is None:
+        return Coding(type_.value)
+    try:
+        return Coding(text)
+    except ValueError:
+        faults.append(PointFault("type", f"'{text}' is no coding of a number", f"Choose one of {', '.join(Coding)}"))
         return None
 
 
@@ -161,21 +256,82 @@ def _read_alone(text: str, address: ModbusAddress, faults: list[PointFault]) -> 
     return start, count
 
 
+def _with_options(address: ModbusAddress, options: dict[str, str], faults: list[PointFault]) -> ModbusAddress:
+    if (text := options.get("status")) is not None:
+        named = _STATUS.match(text)
+        if named is None:
+            remedy = "Write the name of its meaning and its place, as regard@5 or regard@input:5"
+            faults.append(PointFault("status", f"'{text}' is no status word", remedy))
+        else:
+            side = _read_side("status", named["place"], address, faults)
+            address = replace(address, status_name=named["name"], status=side)
+    if (text := options.get("decimals")) is not None:
+        address = replace(address, decimals=_read_side("decimals", text, address, faults))
+    if (text := options.get("factor")) is not None:
+        parts = _FACTOR.match(text)
+        assert parts is not None, "the pattern takes anything"
+        if parts["constant"] is not None:
+            address = replace(address, constant=_read_constant("factor", parts["constant"], faults))
+        address = replace(address, factor=_read_side("factor", parts["place"], address, faults))
+    if (text := options.get("ne43")) is not None:
+        at_4_ma, _, at_20_ma = text.partition("..")
+        loop = _read_constant("ne43", at_4_ma, faults), _read_constant("ne43", at_20_ma, faults)
+        if loop[0] == loop[1]:
+            faults.append(
+                PointFault("ne43", f"'{text}' is no span", "Give the numbers at 4 and at 20 mA, as 5530..27648")
+            )
+        address = replace(address, loop=loop)
+    return address
+
+
+def _read_side(column: str, text: str, address: ModbusAddress, faults: list[PointFault]) -> SideWord:
+    """A place in the value's own table, or in another as ``input:5``; any place where it is at fault."""
+    table = address.table.value
+    if ":" in text:
+        table, _, text = text.partition(":")
+    if table not in tuple(Table):
+        faults.append(PointFault(column, f"'{table}' is no Modbus table", f"Choose one of {', '.join(Table)}"))
+        table = address.table.value
+    offset = _read_number(column, text, ADDRESS_SPACE - 1, faults)
+    return SideWord(Table(table), offset or 0, address.order.bytes_swapped)
+
+
+def _read_constant(column: str, text: str, faults: list[PointFault]) -> float:
+    if _NUMBER.match(text):
+        return float(text)
+    faults.append(PointFault(column, f"'{text}' is no number", "Give a plain number such as 0.001"))
+    return math.nan
+
+
 def _check_type(type_: PointType, address: ModbusAddress, *, ordered: bool) -> list[PointFault]:
+    is_bit = address.coding is Coding.BIT
+    kept = PointType.FLOAT64 if address.scaled_by_device else address.coding.kept
     faults = []
-    is_bit = type_ is PointType.BIT
+    if kept is not type_:
+        faults.append(PointFault("type", f"a {address.coding} here is kept as {kept}, not {type_}", f"Use {kept}"))
+    if is_bit and (address.scaled_by_device or address.loop):
+        faults.append(PointFault("type", "a bit is not scaled by registers and has no current", "Leave these empty"))
     if address.table.holds_bits:
-        if not is_bit:
-            faults.append(PointFault("type", f"a {address.table} is one bit, not {type_}", "Use the type bit"))
-        if address.bit is not None:
-            faults.append(PointFault("bit", f"a {address.table} has no bits inside", "Leave the bit empty"))
-        if ordered:
-            faults.append(PointFault("order", f"a {address.table} has no order of bytes", "Leave the order empty"))
+        faults += _check_bit_table(type_, address, ordered=ordered)
     elif is_bit and address.bit is None:
         faults.append(PointFault("bit", "a bit of a register needs its number", "Give 0 (least significant) to 15"))
-    elif not is_bit and address.bit is not None:
-        faults.append(PointFault("bit", f"a {type_} is no single bit", "Leave the bit empty, or use the type bit"))
+    elif is_bit and address.bits > 1:
+        faults.append(PointFault("bit", "a bit is one, not several", "Use the type uint16 for a field of bits"))
+    elif not is_bit and address.bit is not None and (address.coding is not Coding.UINT16 or address.bits == 1):
+        remedy = "Use the type bit, or uint16 for a field as 4-7, or leave the bit empty"
+        faults.append(PointFault("bit", f"a {type_} is no single bit", remedy))
     if address.end > ADDRESS_SPACE:
         remedy = f"The last place it can start at is {ADDRESS_SPACE - address.width}"
         faults.append(PointFault("address", f"a {type_} at {address.offset} reaches beyond 65535", remedy))
+    return faults
+
+
+def _check_bit_table(type_: PointType, address: ModbusAddress, *, ordered: bool) -> list[PointFault]:
+    faults = []
+    if address.coding is not Coding.BIT:
+        faults.append(PointFault("type", f"a {address.table} is one bit, not {type_}", "Use the type bit"))
+    if address.bit is not None:
+        faults.append(PointFault("bit", f"a {address.table} has no bits inside", "Leave the bit empty"))
+    if ordered:
+        faults.append(PointFault("order", f"a {address.table} has no order of bytes", "Leave the order empty"))
     return faults

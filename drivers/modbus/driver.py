@@ -227,6 +227,10 @@ def _place(setup: DeviceSetup) -> tuple[list[RegisterPoint], list[Fault]]:
         if address.table.function not in settings.functions:
             message = f"{spec.tag} is read with function {address.table.function}, which {setup.name} does not have"
             faults.append(Fault("points.csv", None, "register", message, "Read it from another table"))
+        if address.status is not None and address.status_name not in settings.status:
+            message = f"{spec.tag} has a status word {address.status_name}, whose meaning {setup.name} does not give"
+            remedy = f"Add [device.status.{address.status_name}] below the device in agent.toml"
+            faults.append(Fault("points.csv", None, "status", message, remedy))
     if not placed and not faults:
         remedy = "Add its points to the list, or take the device out"
         faults.append(Fault("points.csv", None, "device", f"device {setup.name} has no points", remedy))

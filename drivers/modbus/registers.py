@@ -1,12 +1,15 @@
 """The bytes of a reply become samples: a whole block at once, no loop over points. Pure.
 
 A ``BlockDecoder`` is made once per request. Word order is folded into its gather indices, so that a reply costs one
-numpy gather per type, whatever orders the points have. Bytes come from ``link``, samples leave through ``driver``.
+numpy gather per coding, whatever orders the points have. Bytes come from ``link``, samples leave through ``unit``.
+
+What an instrument says of its values (``instrument``) lies in words beside them, which may have come with another reply of the
+same turn: ``side_words`` takes them out of each reply, and ``decode`` is handed all that the turn has brought so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,20 +19,28 @@ from numpy.typing import NDArray
 from contract.batch import SampleBatch, scale_raw
 from contract.points import PointSpec, PointType
 from contract.quality import Quality
-from drivers.modbus.address import ModbusAddress, WordOrder
+from drivers.modbus import instrument
+from drivers.modbus.address import Coding, ModbusAddress, SideWord, WordOrder
 from drivers.modbus.planner import ReadRequest
 
+DECIMALS_MAX: Final = 9
+"""A register of decimals beyond this says something else."""
 _LITTLE_ENDIAN: Final = {
-    PointType.UINT16: "<u2",
-    PointType.INT16: "<i2",
-    PointType.UINT32: "<u4",
-    PointType.INT32: "<i4",
-    PointType.UINT64: "<i8",  # kept as its two's complement; scale_raw reads it as unsigned
-    PointType.INT64: "<i8",
-    PointType.FLOAT32: "<f4",
-    PointType.FLOAT64: "<f8",
+    Coding.UINT16: "<u2",
+    Coding.INT16: "<i2",
+    Coding.UINT32: "<u4",
+    Coding.INT32: "<i4",
+    Coding.UINT64: "<u8",
+    Coding.INT64: "<i8",
+    Coding.BCD16: "<u2",
+    Coding.BCD32: "<u4",
+    Coding.BCD64: "<u8",
+    Coding.TENTHS16: "<u2",
+    Coding.FLOAT16: "<f2",
+    Coding.FLOAT32: "<f4",
+    Coding.FLOAT64: "<f8",
 }
-_ROW_ORDER: Final = {type_: rank for rank, type_ in enumerate((PointType.BIT, *_LITTLE_ENDIAN))}
+_ROW_ORDER: Final = {coding: rank for rank, coding in enumerate((Coding.BIT, *_LITTLE_ENDIAN))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,53 +53,105 @@ class RegisterPoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gather:
-    """``rows`` of the batch that share a type; ``index[k, b]`` is where byte ``b`` (0: least significant) lies."""
+    """``rows`` of the batch that share a coding; ``index[k, b]`` is where byte ``b`` (0: least significant) lies. A field of
+    bits is shifted down and masked."""
 
     rows: slice
     index: NDArray[np.intp]
-    dtype: str
+    coding: Coding
+    shift: NDArray[np.uint16]
+    mask: NDArray[np.uint16]
 
-    def numbers(self, block: NDArray[np.uint8]) -> NDArray[np.generic]:
-        return block.take(self.index).view(self.dtype)[:, 0]
+    def numbers(self, block: NDArray[np.uint8]) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+        """The numbers, and which of them are none; None where any pattern of bits is one."""
+        found = block.take(self.index).view(_LITTLE_ENDIAN[self.coding])[:, 0]
+        if self.coding is Coding.UINT16:
+            return found >> self.shift & self.mask, None
+        if self.coding is Coding.TENTHS16:
+            return (found >> 8) * np.uint32(10) + (found & 0xFF), (found & 0xFF) > 9
+        if self.coding in (Coding.BCD16, Coding.BCD32, Coding.BCD64):
+            return _decimal(found)
+        return found, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sided:
+    """A row whose value is meant as words beside it say; ``meaning`` is the table of its status word."""
+
+    row: int
+    address: ModbusAddress
+    meaning: NDArray[np.uint8] | None
 
 
 class BlockDecoder:
-    """Decodes the replies to one request. Rows are in order of type, then of the request's members."""
+    """Decodes the replies to one request. Rows are in order of coding, then of the request's members."""
 
-    def __init__(self, request: ReadRequest, points: Sequence[RegisterPoint]) -> None:
-        """``points`` is the sequence that ``request.members`` counts in."""
-        members = sorted((points[i] for i in request.members), key=lambda p: _ROW_ORDER[p.spec.type])
+    def __init__(
+        self,
+        request: ReadRequest,
+        points: Sequence[RegisterPoint],
+        sides: Sequence[SideWord] = (),
+        meanings: Mapping[str, NDArray[np.uint8]] | None = None,
+    ) -> None:
+        """``points``, then ``sides``, is the sequence that ``request.members`` counts in. ``meanings`` are the tables of
+        status words by name."""
+        members = sorted((points[i] for i in request.members if i < len(points)), key=_row_order)
         self._reply_size = request.reply_size
         self._size = len(members)
         self._points = np.array([p.spec.id for p in members], np.int32)
-        self._bits = slice(0, sum(p.spec.type is PointType.BIT for p in members))
+        self._bits = slice(0, sum(p.address.coding is Coding.BIT for p in members))
         self._integers = slice(0, sum(p.spec.type.is_integer for p in members))
         self._bit_byte, self._bit_shift = _bit_places(request, members[self._bits])
         self._gathers = tuple(_gathers(request, members))
         self._scale = np.array([p.spec.scale for p in members[self._integers]], np.float64)
         self._offset = np.array([p.spec.offset for p in members[self._integers]], np.float64)
         self._unsigned64 = np.array([p.spec.type is PointType.UINT64 for p in members[self._integers]], np.bool_)
+        self._loops, self._at_4_ma, self._per_ma = _loops(members)
+        self._sided = tuple(
+            _Sided(row, p.address, (meanings or {}).get(p.address.status_name)) for row, p in enumerate(members)
+            if p.address.sides
+        )  # fmt: skip
+        self._side_places = [_side_place(request, sides[i - len(points)]) for i in request.members if i >= len(points)]
 
-    def decode(self, payload: bytes, time_ns: int, mono_ns: int) -> SampleBatch:
+    @property
+    def has_side_words(self) -> bool:
+        return bool(self._side_places)
+
+    def side_words(self, payload: bytes) -> dict[SideWord, int]:
+        """What the words beside values say, out of the data bytes of a reply."""
+        words = {}
+        for side, byte, shift in self._side_places:
+            if side.table.holds_bits:
+                words[side] = payload[byte] >> shift & 1
+            else:
+                words[side] = int.from_bytes(payload[byte : byte + 2], "little" if side.swapped else "big")
+        return words
+
+    def decode(
+        self, payload: bytes, time_ns: int, mono_ns: int, beside: Mapping[SideWord, int] | None = None
+    ) -> SampleBatch:
         """Samples of a reply's data bytes, all with the one stamp of their arrival.
 
         Integers give raw and scaled value, floats the device's own number with raw 0. What is no finite number is
-        BAD_SENSOR_FAILURE with the value NaN.
+        BAD_SENSOR_FAILURE with the value NaN. ``beside`` are the side words of this turn; a status word that is not among
+        them leaves its value UNCERTAIN, a scaling register makes it BAD.
         """
         assert len(payload) == self._reply_size, "the link lets only replies of the right size through"
         batch = self._batch(time_ns, mono_ns)
         block = np.frombuffer(payload, np.uint8)
         batch.raw[self._bits] = (block.take(self._bit_byte) >> self._bit_shift) & 1
-        with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN or an overflow is judged two lines below
-            for gather in self._gathers:
-                column = batch.raw if gather.rows.stop <= self._integers.stop else batch.value
-                column[gather.rows] = gather.numbers(block)
+        with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN or an overflow is judged below
+            broken = self._fill(batch, block)
+            if self._loops.size:
+                self._judge_loops(batch)
             batch.value[self._integers] = scale_raw(
                 batch.raw[self._integers], self._scale, self._offset, self._unsigned64
             )
-        broken = ~np.isfinite(batch.value)
-        batch.value[broken] = np.nan
+            for sided in self._sided:
+                _apply(batch, sided, beside or {})
+        broken |= ~np.isfinite(batch.value) & (batch.quality < Quality.BAD)
         batch.quality[broken] = Quality.BAD_SENSOR_FAILURE
+        batch.value[broken | ~np.isfinite(batch.value)] = np.nan
         return batch
 
     def failed(self, quality: Quality, time_ns: int, mono_ns: int) -> SampleBatch:
@@ -98,6 +161,25 @@ class BlockDecoder:
         batch.quality.fill(quality)
         return batch
 
+    def _fill(self, batch: SampleBatch, block: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Raw numbers into their columns; which rows hold none."""
+        broken = np.zeros(self._size, np.bool_)
+        for gather in self._gathers:
+            numbers, none = gather.numbers(block)
+            if gather.rows.stop <= self._integers.stop:
+                # uint64 is kept as its two's complement; scale_raw reads it as unsigned.
+                batch.raw[gather.rows] = numbers.view(np.int64) if numbers.dtype == np.uint64 else numbers
+            else:
+                batch.value[gather.rows] = numbers
+            if none is not None:
+                broken[gather.rows] = none
+        return broken
+
+    def _judge_loops(self, batch: SampleBatch) -> None:
+        """Before anything is scaled."""
+        numbers = np.where(self._loops < self._integers.stop, batch.raw[self._loops], batch.value[self._loops])
+        batch.quality[self._loops] = instrument.ne43(4 + (numbers - self._at_4_ma) * self._per_ma)
+
     def _batch(self, time_ns: int, mono_ns: int) -> SampleBatch:
         batch = SampleBatch.zeros(self._size)
         batch.point[:] = self._points
@@ -106,12 +188,50 @@ class BlockDecoder:
         return batch
 
 
+def _apply(batch: SampleBatch, sided: _Sided, beside: Mapping[SideWord, int]) -> None:
+    """Scale and judge one row by the words beside it."""
+    row, address = sided.row, sided.address
+    quality = Quality.GOOD
+    if address.status is not None:
+        word = beside.get(address.status)
+        known = word is not None and sided.meaning is not None
+        quality = Quality(int(sided.meaning[word])) if known else Quality.UNCERTAIN  # type: ignore[index]
+    if address.scaled_by_device:
+        factor = _factor(address, beside)
+        batch.value[row] *= factor
+        if factor != factor:  # noqa: PLR0124 - NaN: the value cannot be known
+            quality = Quality.BAD_SENSOR_FAILURE
+    batch.quality[row : row + 1] = instrument.worse(batch.quality[row : row + 1], np.array([quality], np.uint8))
+
+
+def _factor(address: ModbusAddress, beside: Mapping[SideWord, int]) -> float:
+    """NaN where a register that scales has not come, or says nothing sensible."""
+    factor = address.constant
+    if address.factor is not None:
+        factor *= beside.get(address.factor, np.nan)
+    if address.decimals is not None:
+        decimals = beside.get(address.decimals, DECIMALS_MAX + 1)
+        factor = factor / 10**decimals if decimals <= DECIMALS_MAX else np.nan
+    return factor
+
+
+def _row_order(point: RegisterPoint) -> tuple[bool, int]:
+    """Integers before floats: numbers that the device scales are kept as floats, however they are coded."""
+    return not point.spec.type.is_integer, _ROW_ORDER[point.address.coding]
+
+
 def _gathers(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable[_Gather]:
-    for type_, dtype in _LITTLE_ENDIAN.items():
-        rows = [row for row, point in enumerate(members) if point.spec.type is type_]
-        if rows:
-            index = np.array([_byte_places(request, members[row].address) for row in rows], np.intp)
-            yield _Gather(slice(rows[0], rows[-1] + 1), index, dtype)
+    kinds = {_row_order(point): point.address.coding for point in members if point.address.coding is not Coding.BIT}
+    for kind, coding in sorted(kinds.items()):
+        rows = [row for row, point in enumerate(members) if _row_order(point) == kind]
+        addresses = [members[row].address for row in rows]
+        yield _Gather(
+            slice(rows[0], rows[-1] + 1),
+            np.array([_byte_places(request, address) for address in addresses], np.intp),
+            coding,
+            np.array([address.bit or 0 for address in addresses], np.uint16),
+            np.array([0xFFFF if address.bit is None else 2**address.bits - 1 for address in addresses], np.uint16),
+        )
 
 
 def _byte_places(request: ReadRequest, address: ModbusAddress) -> list[int]:
@@ -137,3 +257,31 @@ def _bit_place(request: ReadRequest, address: ModbusAddress) -> tuple[int, int]:
         return divmod(place, 8)
     half, shift = divmod(address.bit, 8)
     return 2 * place + _low_high(address.order)[half], shift
+
+
+def _side_place(request: ReadRequest, side: SideWord) -> tuple[SideWord, int, int]:
+    place = side.offset - request.start
+    return (side, *divmod(place, 8)) if side.table.holds_bits else (side, 2 * place, 0)
+
+
+def _loops(members: Sequence[RegisterPoint]) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+    """Rows that come from a current loop, the number at 4 mA, and the mA of one step."""
+    rows = [(row, loop) for row, point in enumerate(members) if (loop := point.address.loop) is not None]
+    at_4_ma = np.array([low for _, (low, _) in rows], np.float64)
+    return (
+        np.array([row for row, _ in rows], np.intp),
+        at_4_ma,
+        np.array([16 / (b - a) for _, (a, b) in rows], np.float64),
+    )
+
+
+def _decimal(found: NDArray[np.generic]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Four bits a digit; a digit above 9 makes it no number."""
+    rest = found.astype(np.uint64)
+    number, none = np.zeros(len(rest), np.uint64), np.zeros(len(rest), np.bool_)
+    for power in range(2 * found.dtype.itemsize):
+        digit = rest & np.uint64(0xF)
+        none |= digit > 9
+        number += digit * np.uint64(10**power)
+        rest >>= np.uint64(4)
+    return number, none

@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator
 
+from drivers.modbus.instrument import StatusWord
+
 _HOST: Final = re.compile(r"[\w.-]+\Z")
 
 
@@ -63,6 +65,8 @@ class ModbusSettings(BaseModel):
     max_bits: Annotated[int, Field(ge=1, le=2000)] = 2000
     max_gap: Annotated[int, Field(ge=0, le=125)] = 16
     functions: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(min_length=1, max_length=4)] = (1, 2, 3, 4)
+
+    status: dict[str, StatusWord] = Field(default_factory=dict)
 
     @field_validator("host")
     @classmethod

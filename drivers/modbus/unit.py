@@ -26,6 +26,7 @@ from contract.clock import NS_PER_S
 from contract.points import ConditionClass, PointRole, PointSpec
 from contract.quality import Quality
 from drivers.base import DeviceHealth, DeviceSetup, DeviceState
+from drivers.modbus.address import ModbusAddress, SideWord
 from drivers.modbus.breaker import Breaker
 from drivers.modbus.holes import Holes, Search
 from drivers.modbus.outcome import Answer, Failure, FailureReason
@@ -59,17 +60,23 @@ class _Read:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Points with one poll period, and the requests that read them, in order of asking. ``left_out`` are the rows of points
-    that the device refuses to give."""
+    """Points with one poll period, the words beside them that say how they are meant, and the requests that read both, in
+    order of asking. ``left_out`` are the rows of points that the device refuses to give."""
 
     poll_s: float
     points: list[RegisterPoint]
+    sides: list[SideWord]
     queue: list[_Read] = field(default_factory=list)
     left_out: BlockDecoder | None = None
 
     @property
     def requests(self) -> list[ReadRequest]:
         return [read.request for read in self.queue]
+
+    @property
+    def places(self) -> list[ModbusAddress]:
+        """What requests count in: the points, then the words beside them."""
+        return [*(point.address for point in self.points), *(side.address for side in self.sides)]
 
     @property
     def safety(self) -> bool:
@@ -89,6 +96,8 @@ class Turn:
     group: Group
     pending: deque[_Read]
     search: Search
+    beside: dict[SideWord, int] = field(default_factory=dict)
+    """The words beside values that this turn has brought so far."""
     device_told: bool = False
     answered_all: bool = True
     busy_ns: int = 0
@@ -117,6 +126,7 @@ class Unit:
         self.changed = False
         """``holes`` know more, or less, than when this was last set to False."""
         self.groups = _groups(points)
+        self._meanings = {name: word.table() for name, word in self.settings.status.items()}
         self._state = DeviceState.CONNECTING
         self._last_answer_mono_ns: int | None = None
         self._last_good_scan_wall_ns: int | None = None
@@ -146,12 +156,12 @@ class Unit:
         """Open a turn; a place that was refused long ago is asked for at its end."""
         if self.holes.put_on_trial(mono_ns) or not 0.5 < self._request_ns / self._planned_request_ns < 2:
             self._plan()
-        search = Search(self.holes, [point.address for point in group.points])
+        search = Search(self.holes, group.places)
         turn = Turn(group, deque(group.queue), search)
         span = self.holes.due(mono_ns)
         if span is not None and span not in {request.span for request in group.requests}:
-            members = tuple(i for i, point in enumerate(group.points) if span_of(point.address) == span)
-            turn.pending.append(_read(ReadRequest(span.table, span.start, span.count, members), group))
+            members = tuple(i for i, place in enumerate(group.places) if span_of(place) == span)
+            turn.pending.append(self._read(ReadRequest(span.table, span.start, span.count, members), group))
         return turn
 
     def wants(self, turn: Turn, mono_ns: int) -> ReadRequest | None:
@@ -204,7 +214,8 @@ class Unit:
         if answer.exception is None:
             self._measure(read.request, answer.took_ns)
             turn.search.given(read.request, answer.mono_ns)
-            rows.append(read.decoder.decode(answer.payload, answer.time_ns, answer.mono_ns))
+            turn.beside |= read.decoder.side_words(answer.payload)
+            rows.append(read.decoder.decode(answer.payload, answer.time_ns, answer.mono_ns, turn.beside))
         else:
             rows += self._refused(turn, read, answer, answer.exception)
         return SampleBatch.concat(rows)
@@ -215,7 +226,7 @@ class Unit:
         if code in _ILLEGAL_PLACE:
             parts = turn.search.refused(read.request, code, answer.mono_ns)
             if parts:
-                turn.pending.extendleft(reversed([_read(part, turn.group) for part in parts]))
+                turn.pending.extendleft(reversed([self._read(part, turn.group) for part in parts]))
                 return []
         quality = Quality.BAD_CONFIG if code in _ILLEGAL else Quality.BAD_DEVICE_FAILURE
         return [read.decoder.failed(quality, answer.time_ns, answer.mono_ns)]
@@ -274,15 +285,21 @@ class Unit:
         )
         self._planned_request_ns = self._request_ns
         for group in self.groups:
-            given = [i for i, p in enumerate(group.points) if self.holes.code(span_of(p.address)) is None]
+            places = group.places
+            given = [i for i, place in enumerate(places) if self.holes.code(span_of(place)) is None]
             # Where everything is refused one place is asked all the same, since the device must be heard.
-            asked = given or list(range(len(group.points)))[:1]
-            requests = plan([group.points[i].address for i in asked], limits, self.cost)
-            group.queue = [
-                _read(ReadRequest(r.table, r.start, r.count, tuple(asked[m] for m in r.members)), group)
+            asked = given or [0]
+            requests = plan([places[i] for i in asked], limits, self.cost)
+            reads = [
+                self._read(ReadRequest(r.table, r.start, r.count, tuple(asked[m] for m in r.members)), group)
                 for r in requests
             ]
+            # What says how values are meant comes before them.
+            group.queue = sorted(reads, key=lambda read: not read.decoder.has_side_words)
             group.left_out = _rows_of(sorted(set(range(len(group.points))) - set(asked)), group)
+
+    def _read(self, request: ReadRequest, group: Group) -> _Read:
+        return _Read(request, BlockDecoder(request, group.points, group.sides, self._meanings))
 
     def _measure(self, request: ReadRequest, took_ns: int) -> None:
         data_ns = self._cost.byte_ns * request.reply_size
@@ -325,11 +342,10 @@ def _groups(points: Sequence[RegisterPoint]) -> list[Group]:
     by_period: dict[float, list[RegisterPoint]] = {}
     for point in points:
         by_period.setdefault(point.spec.poll_s, []).append(point)
-    return [Group(poll_s, members) for poll_s, members in sorted(by_period.items())]
-
-
-def _read(request: ReadRequest, group: Group) -> _Read:
-    return _Read(request, BlockDecoder(request, group.points))
+    return [
+        Group(poll_s, members, list(dict.fromkeys(side for point in members for side in point.address.sides)))
+        for poll_s, members in sorted(by_period.items())
+    ]
 
 
 def _rows_of(members: Sequence[int], group: Group) -> BlockDecoder | None:

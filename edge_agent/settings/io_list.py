@@ -7,9 +7,15 @@ One row is one measured point; each device's own point is added by ``load``. Col
     device*        name of a [[device]]
     register       Modbus*: holding | input | coil | discrete; the column must be there
     address*       Modbus: as it goes over the wire, from 0; OPC UA: a NodeId with the URI of its namespace
-    bit            Modbus: 0 (least significant) to 15, for a bit inside a register
+    bit            Modbus: 0 (least significant) to 15, for a bit inside a register; 4-7 for a field of bits
     type*          bit uint16 int16 uint32 int32 uint64 int64 float32 float64
+                   Modbus: also bcd16 bcd32 bcd64 tenths16 float16
     word_order     Modbus: ABCD (default) | CDAB | BADC | DCBA
+    read           Modbus: alone, or the start+count of the one request that may read it, as 0+2
+    status         Modbus: meaning@register of a status word, as regard@5 or regard@input:5
+    decimals       Modbus: the register that holds the number of decimals
+    factor         Modbus: the register that the value is multiplied by, as 3 or 3*0.001
+    ne43           Modbus: the numbers at 4 and at 20 mA, as 5530..27648; empty: no current
     scale, offset  value = raw * scale + offset; 1 and 0; integers and bits only
     unit*          a symbol of contract.units
     range_low, range_high   of the instrument; empty: not watched
@@ -38,7 +44,7 @@ from typing import Final, TypeVar
 from contract.errors import Fault
 from contract.points import ConditionClass, Limits, PointSpec, PointType
 from contract.wire.frames import POINTS_PER_AGENT_MAX
-from drivers.base import DriverFactory, PointFault
+from drivers.base import REGISTER_TYPES, DriverFactory, PointFault
 from edge_agent.settings import cells, point_rules
 from edge_agent.settings.suggest import did_you_mean, shown
 from edge_agent.settings.table import Layout, Record, read_table
@@ -46,7 +52,8 @@ from edge_agent.settings.table import Layout, Record, read_table
 POINTS_FILE: Final = "points.csv"
 REQUIRED: Final = ("tag", "source", "device", "register", "address", "type", "unit")
 COLUMNS: Final = (
-    "tag", "source", "device", "register", "address", "bit", "type", "word_order", "scale", "offset", "unit",
+    "tag", "source", "device", "register", "address", "bit", "type", "word_order", "read", "status",
+    "decimals", "factor", "ne43", "scale", "offset", "unit",
     "range_low", "range_high", "ll", "l", "h", "hh", "deadband", "on_delay_s", "on_delay_2_s", "off_delay_s", "class",
     "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "report_deadband", "report_max_s", "was",
     "description",
@@ -66,8 +73,14 @@ _REGISTERS: Final = ("holding", "input", "coil", "discrete")
 _DRIVER_COLUMNS: Final = {"table": "register", "order": "word_order"}
 """The driver's words for columns that have another name here."""
 _ADDRESS_REMEDY: Final = "Give 0 to 65535, as it goes over the wire: register 40001 of a manual is mostly holding, 0"
-_BIT_REMEDY: Final = "Give 0 (least significant) to 15"
-_REGISTER_COLUMNS: Final = ("register", "bit", "word_order")
+_OPTION_COLUMNS: Final = ("status", "decimals", "factor", "ne43")
+"""Columns that the driver's address takes as ``;column=text``."""
+_REGISTER_COLUMNS: Final = ("register", "bit", "word_order", "read", *_OPTION_COLUMNS)
+_OPTION_LENGTH_MAX: Final = 30
+"""So that the whole address stays within the 256 characters that the control room is told."""
+_ONE_REGISTER: Final = frozenset({"bit", "uint16", "int16", "bcd16", "tenths16", "float16"})
+_SCALED_BY_DEVICE: Final = ("decimals", "factor")
+_TYPES: Final = {each.value: each for each in PointType}
 _DURATION: Final = cells.number(0, DURATION_S_MAX)
 T = TypeVar("T")
 
@@ -160,7 +173,7 @@ def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
         tag=row.read("tag", cells.tag, ""),
         org=row.read("source", cells.org_path(surroundings.organisation), ""),
         device=row.text("device"),
-        type=PointType(row.read("type", cells.choice(tuple(PointType)), "uint16")),
+        type=_read_type(row, has_registers=has_registers),
         address=_read_address(row) if has_registers else _read_own_address(row),
         scale=row.read("scale", cells.number(), 1.0),
         offset=row.read("offset", cells.number(), 0.0),
@@ -180,7 +193,7 @@ def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
     )
     for fault in point_rules.check(_without_faulty(row, spec)):
         row.add(fault)
-    _check_word_order(row, spec)
+    _check_word_order(row)
     _check_device(row, spec, surroundings.devices)
     return spec
 
@@ -193,17 +206,41 @@ def _read_own_address(row: _Row) -> str:
     return row.read("address", cells.text(ADDRESS_LENGTH_MAX), "")
 
 
+def _read_type(row: _Row, *, has_registers: bool) -> PointType:
+    """What the number is kept as: a number that the device scales by a register as a float."""
+    known = {**_TYPES, **REGISTER_TYPES} if has_registers else _TYPES
+    kept = known[row.read("type", cells.choice(known), "uint16")]
+    scaled = has_registers and any(row.text(column) for column in _SCALED_BY_DEVICE)
+    return PointType.FLOAT64 if scaled and "type" not in row.faults else kept
+
+
 def _read_address(row: _Row) -> str:
-    """``table:offset[.bit][/order]`` as the Modbus driver wants it; ABCD is left out, so that it equals an empty cell."""
+    """``table:offset[.bit][/order][@read][;key=value]`` as the Modbus driver wants it, which looks at all but the first two.
+
+    What is no different from an empty cell is left out, so that it means the same.
+    """
     table = row.read("register", cells.choice(_REGISTERS), _REGISTERS[0])
     offset = row.read("address", cells.whole(65535, _ADDRESS_REMEDY), 0)
-    bit = row.read("bit", cells.whole(15, _BIT_REMEDY), 0)
     order = row.read("word_order", cells.choice(_ORDERS), "")
+    bit, read, *options = (row.read(column, _option, "") for column in ("bit", "read", *_OPTION_COLUMNS))
+    coding = row.text("type")
+    kept = _read_type(row, has_registers=True).value
     return (
         f"{table}:{offset}"
-        + (f".{bit}" if row.text("bit") else "")
+        + (f".{bit}" if bit else "")
         + (f"/{order}" if order not in {"", "ABCD"} else "")
+        + (f"@{read}" if read else "")
+        + (f";code={coding}" if coding != kept and "type" not in row.faults else "")
+        + "".join(f";{key}={text}" for key, text in zip(_OPTION_COLUMNS, options, strict=True) if text)
     )
+
+
+def _option(text: str) -> str:
+    """A cell that the driver reads: only what would end it within the address is refused here."""
+    if len(text) > _OPTION_LENGTH_MAX or any(sign in text for sign in "/;\n") or not text.isprintable():
+        remedy = f"Use at most {_OPTION_LENGTH_MAX} characters without / and ;"
+        raise cells.CellError(f"{shown(text)} cannot be read", remedy)
+    return text
 
 
 def _read_limits(row: _Row) -> Limits:
@@ -237,11 +274,11 @@ def _check_device(row: _Row, spec: PointSpec, devices: Mapping[str, DriverFactor
         row.add(fault._replace(column=_DRIVER_COLUMNS.get(fault.column, fault.column)))
 
 
-def _check_word_order(row: _Row, spec: PointSpec) -> None:
+def _check_word_order(row: _Row) -> None:
     """A value of one register has no words to put in order; only its two bytes can be swapped."""
-    one_register = spec.type in {PointType.UINT16, PointType.INT16, PointType.BIT}
+    one_register = row.text("type") in _ONE_REGISTER
     if one_register and row.text("word_order") in {"CDAB", "DCBA"} and not row.lacks("register", "type"):
-        message = f"{row.text('word_order')} reverses words, and a {spec.type} has only one"
+        message = f"{row.text('word_order')} reverses words, and a {row.text('type')} has only one"
         row.add(PointFault("word_order", message, "Leave it empty, or give BADC where the two bytes are swapped"))
 
 

@@ -5,7 +5,7 @@ import struct
 
 _FORMAT = {
     "uint16": ">H", "int16": ">h", "uint32": ">I", "int32": ">i", "uint64": ">Q", "int64": ">q",
-    "float32": ">f", "float64": ">d",
+    "float32": ">f", "float64": ">d", "float16": ">e", "bcd16": ">H", "bcd32": ">I", "bcd64": ">Q", "tenths16": ">H",
 }  # fmt: skip
 
 
@@ -23,16 +23,28 @@ def encode(type_, number, order="ABCD"):
     return rearrange(struct.pack(_FORMAT[type_], number), order)
 
 
-def value(payload, start, table, offset, bit, order, type_, scale, shift):
+def digits(number, size):
+    """The number that binary coded decimals of ``size`` bytes stand for; None where a digit is none."""
+    text = f"{number:0{2 * size}x}"
+    return int(text) if text.isdecimal() else None
+
+
+def value(payload, start, table, offset, bit, order, type_, scale, shift, bits=1):
     """(value, raw, broken) of one point out of the data bytes of a reply that begins at place ``start``."""
     place = offset - start
     if table in ("coil", "discrete"):
         raw = payload[place // 8] >> place % 8 & 1
-    elif type_ == "bit":
-        raw = int.from_bytes(rearrange(payload[2 * place : 2 * place + 2], order), "big") >> bit & 1
+    elif bit is not None:
+        raw = int.from_bytes(rearrange(payload[2 * place : 2 * place + 2], order), "big") >> bit & 2**bits - 1
     else:
         size = struct.calcsize(_FORMAT[type_])
         (raw,) = struct.unpack(_FORMAT[type_], rearrange(payload[2 * place : 2 * place + size], order))
+    if type_.startswith("bcd"):
+        raw = digits(raw, size)
+    elif type_ == "tenths16":
+        raw = raw // 256 * 10 + raw % 256 if raw % 256 < 10 else None
+    if raw is None:
+        return math.nan, None, True
     if type_.startswith("float"):
         return (raw, 0, False) if math.isfinite(raw) else (math.nan, 0, True)
     kept = raw - 2**64 if raw >= 2**63 else raw

@@ -31,7 +31,7 @@ def new_driver(jump_clock):
 
     def make(port: int | None, *points: PointSpec, clock=None, folder=None, **settings) -> ModbusDriver:
         own = PointSpec(id=DEVICE_ID, tag="plc", org="plant", device="plc", role=PointRole.DEVICE)
-        keys = ModbusSettings.model_validate({"host": "127.0.0.1", "port": port, "timeout_s": 0.05} | settings)
+        keys = ModbusSettings.model_validate({"host": "127.0.0.1", "port": port, "timeout_s": 5.0} | settings)
         setup = DeviceSetup("plc", "device.1", keys, [own, *points])
         return ModbusDriver([setup], clock or jump_clock, random.Random(7), folder)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.points import PointRole, PointSpec, PointType
 from drivers.catalogue import DRIVERS
-from drivers.modbus.address import ModbusAddress, Table, WordOrder, examine
+from drivers.modbus.address import Coding, ModbusAddress, Table, WordOrder, examine
 
 
 def columns(address, type_=PointType.UINT16, **more):
@@ -32,7 +34,7 @@ def columns(address, type_=PointType.UINT16, **more):
 )
 def test_the_text_names_a_place(text, type_, address):
     spec = PointSpec(id=2, tag="T2", org="plant", device="plc", type=type_, address=text)
-    assert examine(spec) == (address, [])
+    assert examine(spec) == (replace(address, coding=Coding(type_.value)), [])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,9 @@ def test_a_silent_device_is_bad_from_the_first_unanswered_poll_and_comes_back_al
             async def between(turn):
                 device.silent = 3 <= turn < 8
 
-            driver = new_driver(device.port, new_point(2, "holding:7"), new_point(3, "holding:700"), reconnect_max_s=2)
+            driver = new_driver(
+                device.port, new_point(2, "holding:7"), new_point(3, "holding:700"), reconnect_max_s=2, timeout_s=0.2
+            )
             seen = await turns(driver, 14, between)
             bad = {DEVICE: COMM, 2: COMM, 3: COMM}
             good = {DEVICE: GOOD, 2: GOOD, 3: GOOD}
@@ -131,9 +133,9 @@ def test_a_late_reply_never_becomes_the_answer_to_another_request(new_device, ne
         async with new_device() as device:
 
             async def between(turn):
-                device.delay_s = 0.08 if turn < 6 else 0.0
+                device.delay_s = 0.3 if turn < 6 else 0.0
 
-            driver = new_driver(device.port, new_point(2, "holding:11"), new_point(3, "holding:511"))
+            driver = new_driver(device.port, new_point(2, "holding:11"), new_point(3, "holding:511"), timeout_s=0.2)
             seen = await turns(driver, 12, between)
             assert all(qualities(turn) == {DEVICE: COMM, 2: COMM, 3: COMM} for turn in seen[:6])
             for turn in seen:
@@ -250,7 +252,7 @@ def test_a_request_that_is_never_answered_does_not_starve_the_others(new_device,
         async with new_device() as device:
             device.mute.add(7)
             points = [new_point(2, "holding:7"), new_point(3, "holding:500"), new_point(4, "holding:900")]
-            seen = await turns(new_driver(device.port, *points), 4)
+            seen = await turns(new_driver(device.port, *points, timeout_s=0.3), 4)
             assert qualities(seen[0]) == {DEVICE: COMM, 2: COMM, 3: COMM, 4: COMM}
             assert [qualities(turn) for turn in seen[1:]] == [{DEVICE: GOOD, 2: COMM, 3: GOOD, 4: GOOD}] * 3
 
@@ -327,7 +329,7 @@ def test_failures_leave_no_trace_in_the_log(new_device, new_driver, new_point, t
     async def scenario():
         async with new_device() as device:
             device.silent = True
-            await turns(new_driver(device.port, new_point(2, "holding:7")), 2)
+            await turns(new_driver(device.port, new_point(2, "holding:7"), timeout_s=0.1), 2)
         await turns(new_driver(device.port, new_point(2, "holding:7")), 2)
 
     with caplog.at_level(logging.WARNING):

@@ -100,6 +100,17 @@ def test_a_length_that_the_device_does_not_give_is_found(length_max, count):
         assert unit.holes.lengths[Table.HOLDING] <= length_max
 
 
+def test_a_length_is_tried_again_when_its_time_has_come():
+    unit = unit_of(range(100))
+    turn(unit, length_max=60)
+    assert turn(unit, length_max=60)[1] == 2
+    now = RETRY_FIRST_NS
+    assert turn(unit, length_max=60, now=now)[1] > 2
+    assert turn(unit, length_max=60, now=now)[1] == 2
+    now *= 4
+    assert turn(unit, now=now) == (dict.fromkeys(range(1, 102), GOOD), 1)
+
+
 def test_a_gap_that_must_not_be_read_over_is_found():
     unit = unit_of([0, 1, 10, 11])
     seen, requests = turn(unit, {5})

@@ -28,7 +28,7 @@ def new_bus(jump_clock):
         setups = []
         for number, unit in enumerate(units, 1):
             more = (each or {}).get(unit, {})
-            keys = {"host": "127.0.0.1", "unit": unit, "timeout_s": 0.05, **settings, **more}
+            keys = {"host": "127.0.0.1", "unit": unit, "timeout_s": 2.0, **settings, **more}
             name = f"d{unit}"
             points = [
                 PointSpec(id=unit, tag=name, org="p", device=name, role=PointRole.DEVICE),
@@ -98,7 +98,7 @@ def test_a_silent_unit_rests_twelve_time_outs_from_its_second_on(new_device, new
     async def scenario():
         async with new_device() as device:
             device.mute_units.add(2)
-            driver = new_bus(1, 2, port=device.port, poll_s=0.1)
+            driver = new_bus(1, 2, port=device.port, poll_s=0.1, timeout_s=0.05)
             asked_ns: list[int] = []
 
             def note(_):
@@ -119,8 +119,8 @@ def test_two_silent_units_do_not_keep_the_connection_from_the_third(new_device, 
     async def scenario():
         async with new_device() as device:
             device.mute_units |= {1, 2, 3}
-            driver = new_bus(1, 2, 3, 4, port=device.port, poll_s=0.1, timeout_s=0.02)
-            rows = await rows_for(driver, jump_clock, 3)
+            driver = new_bus(1, 2, 3, 4, port=device.port, poll_s=0.5, timeout_s=0.2)
+            rows = await rows_for(driver, jump_clock, 8)
             assert {quality for point, quality, _ in rows if point == 104} == {GOOD}
 
     asyncio.run(scenario())
@@ -130,7 +130,7 @@ def test_a_unit_that_came_back_is_good_within_one_rest(new_device, new_bus, jump
     async def scenario():
         async with new_device() as device:
             device.mute_units.add(2)
-            driver = new_bus(1, 2, port=device.port, poll_s=0.1, silent_max_s=2.0)
+            driver = new_bus(1, 2, port=device.port, poll_s=0.1, timeout_s=0.05, silent_max_s=2.0)
             back_ns = 0
 
             def wake(rows):

@@ -110,7 +110,7 @@ def on_line(new_driver):
     """Makes a driver of the unit 3 on a serial line."""
 
     def make(port: str, *points, **settings):
-        keys = {"transport": "rtu", "serial_port": port, "host": None, "unit": 3, "timeout_s": 0.2, **settings}
+        keys = {"transport": "rtu", "serial_port": port, "host": None, "unit": 3, "timeout_s": 0.3, **settings}
         return new_driver(None, *points, **keys)
 
     return make
@@ -244,7 +244,7 @@ def test_a_port_that_goes_and_comes_back(new_point, turns, new_driver, tmp_path)
                 await plug()
 
         await plug()
-        keys = {"transport": "rtu", "serial_port": str(port), "host": None, "timeout_s": 0.2, "reconnect_max_s": 1.0}
+        keys = {"transport": "rtu", "serial_port": str(port), "host": None, "timeout_s": 0.5, "reconnect_max_s": 1.0}
         driver = new_driver(None, new_point(2, "holding:7"), **keys)
         seen = await turns(driver, 9, between)
         lines[-1].vanish()
@@ -320,7 +320,7 @@ def test_a_serial_line_over_tcp_is_read_and_opened_anew_after_a_time_out(new_poi
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        keys = {"transport": "rtu_over_tcp", "unit": 9, "late_s": 0.0}
+        keys = {"transport": "rtu_over_tcp", "unit": 9, "late_s": 0.0, "timeout_s": 0.3}
         seen = await turns(new_driver(port, new_point(2, "holding:7"), **keys), 3, between)
         assert [turn[2] for turn in seen][::2] == [(9007.0, GOOD)] * 2
         assert seen[1][2][1] == COMM

@@ -72,7 +72,7 @@ MISTAKES = [
     ({"address": "65535", "type": "uint32"}, "address", "beyond 65535", "65534"),
     ({"address": "65533", "type": "float64"}, "address", "beyond 65535", "65532"),
     ({"bit": "3"}, "bit", "no single bit", "empty"),
-    ({"bit": "16", "type": "bit"}, "bit", "above 15", "0 (least significant) to 15"),
+    ({"bit": "16", "type": "bit"}, "bit", "out of range", "0 to 15"),
     ({"type": "bit"}, "bit", "needs its number", "0 (least significant) to 15"),
     ({**BIT, "bit": "1"}, "bit", "no bits inside", "empty"),
     ({"type": ""}, "type", "empty", "Fill"),
