@@ -132,7 +132,7 @@ class AgentSession:
         self._lanes = {lane: _LaneProgress() for lane in Lane}
         self._since_ns = 0
         self._heard_ns = 0
-        self._spoke_ns = 0
+        self._beat_ns = 0
         self._ack_progress_ns = 0
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class AgentSession:
         for lane, progress in self._lanes.items():
             self._lanes[lane] = _LaneProgress(committed=progress.committed, acked=progress.acked)
         self._enter(AgentPhase.HELLO_SENT, now_ns)
-        return self._send(hello, now_ns)
+        return [Send(hello)]
 
     def committed(self, lane: Lane, seq: int) -> None:
         """The own store now holds everything up to ``seq``."""
@@ -231,17 +231,17 @@ class AgentSession:
         batch = frames.TelemetryBatch(self._epoch, first_seq, tuple(gaps), tuple(chunks))
         return self._batch(Lane.TELEMETRY, batch, last_seq(first_seq, len(chunks), gaps), now_ns)
 
-    def send(self, frame: frames.CatalogueFrame | frames.Snapshot | frames.Live, now_ns: int) -> list[AgentOutput]:
+    def send(self, frame: frames.CatalogueFrame | frames.Snapshot | frames.Live) -> list[AgentOutput]:
         """Send what is neither numbered nor acknowledged; nothing while no session stands."""
-        return self._send(frame, now_ns) if self.phase is AgentPhase.STREAMING else []
+        return [Send(frame)] if self.phase is AgentPhase.STREAMING else []
 
-    def state(self, frame: frames.State, now_ns: int) -> list[AgentOutput]:
+    def state(self, frame: frames.State) -> list[AgentOutput]:
         """A condition changed. It overtakes the lane only where its own event has to wait for others before it."""
         if self.phase is not AgentPhase.STREAMING:
             return []
         events = self._lanes[Lane.EVENTS]
         queued_before = frame.seq - events.sent > frames.EVENTS_PER_BATCH_MAX
-        return self._send(frame, now_ns) if queued_before or len(events.in_flight) > 1 else []
+        return [Send(frame)] if queued_before or len(events.in_flight) > 1 else []
 
     def acked(self, lane: Lane) -> int:
         return self._lanes[lane].acked
@@ -256,11 +256,7 @@ class AgentSession:
     def _enter(self, phase: AgentPhase, now_ns: int) -> None:
         self.phase = phase
         self._since_ns = now_ns
-        self._heard_ns = now_ns
-
-    def _send(self, frame: frames.AgentFrame, now_ns: int) -> list[AgentOutput]:
-        self._spoke_ns = now_ns
-        return [Send(frame)]
+        self._heard_ns = self._beat_ns = now_ns
 
     def _down(self, reason: str, now_ns: int) -> list[AgentOutput]:
         self._enter(AgentPhase.DOWN, now_ns)
@@ -308,8 +304,10 @@ class AgentSession:
         waiting = any(progress.in_flight for progress in self._lanes.values())
         if waiting and now_ns - self._ack_progress_ns > ACK_TIMEOUT_NS:
             return self._down("no ACK", now_ns)
-        if now_ns - self._spoke_ns >= period_ns:
-            return self._send(frames.Heartbeat(wall_ns, now_ns), now_ns)
+        # Also while other frames go: of all that an agent says only a heartbeat is answered at once, whatever is due.
+        if now_ns - self._beat_ns >= period_ns:
+            self._beat_ns = now_ns
+            return [Send(frames.Heartbeat(wall_ns, now_ns))]
         return []
 
     def _batch(
@@ -322,7 +320,7 @@ class AgentSession:
             self._ack_progress_ns = now_ns
         progress.sent = last
         progress.in_flight.append(last)
-        return self._send(batch, now_ns)
+        return [Send(batch)]
 
 
 def last_seq(first_seq: int, count: int, gaps: Sequence[DeclaredGap]) -> int:

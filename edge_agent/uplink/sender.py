@@ -120,7 +120,7 @@ class Uplink:
         for each in committed:
             if each.condition is not None:
                 state = frames.State(self._events.epoch, each.seq, each.condition)
-                self._carry_out(self._session.state(state, self._clock.mono_ns()))
+                self._carry_out(self._session.state(state))
         self._wake.set()
 
     def telemetry_committed(self, last_seq: int) -> None:
@@ -172,7 +172,7 @@ class Uplink:
             self._carry_out(self._session.tick(now_ns, self._clock.wall_ns()))
             if self.phase is AgentPhase.STREAMING and now_ns >= self._live_due_ns:
                 self._live_due_ns = now_ns + LIVE_PERIOD_NS
-                self._carry_out(self._session.send(self._live.changed_since_last(self.peer.name), now_ns))
+                self._carry_out(self._session.send(self._live.changed_since_last(self.peer.name)))
             self._drain_socket()
             await self._clock.sleep_until(now_ns + TICK_NS)
 
@@ -299,10 +299,10 @@ class Uplink:
         now_ns = self._clock.mono_ns()
         self._log.info("session_open", endpoint=self.endpoint, acked_events=self.acked(Lane.EVENTS))
         for catalogue in self._events.catalogues(after_version):
-            self._carry_out(self._session.send(frames.CatalogueFrame(self._events.epoch, catalogue), now_ns))
+            self._carry_out(self._session.send(frames.CatalogueFrame(self._events.epoch, catalogue)))
         as_of_seq, conditions = self._events.conditions()
         snapshot = frames.Snapshot(self._events.epoch, as_of_seq, conditions)
-        self._carry_out(self._session.send(snapshot, now_ns))
+        self._carry_out(self._session.send(snapshot))
         self._live.forget(self.peer.name)
         self._live_due_ns = now_ns
 

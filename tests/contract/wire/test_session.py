@@ -131,15 +131,27 @@ class TestAgent:
 
     def test_a_state_overtakes_only_a_queue(self) -> None:
         agent = streaming(committed=1, window=8)
-        assert agent.state(frames.State(EPOCH, 1, condition(1)), 0) == []
+        assert agent.state(frames.State(EPOCH, 1, condition(1))) == []
         agent.committed(Lane.EVENTS, 100_000)
-        overtaking = agent.state(frames.State(EPOCH, 100_000, condition(100_000)), 0)
+        overtaking = agent.state(frames.State(EPOCH, 100_000, condition(100_000)))
         assert [type(output) for output in overtaking] == [session.Send]
 
     def test_nothing_is_said_for_long_without_a_heartbeat(self) -> None:
         agent = streaming()
         agent.receive(frames.Heartbeat(0, 0), NS_PER_S)
         assert agent.tick(NS_PER_S, 5) == [session.Send(frames.Heartbeat(5, NS_PER_S))]
+
+    def test_a_link_on_which_only_unanswered_frames_go_stays_up(self) -> None:
+        agent, heard = streaming(), 0
+        for tenth in range(1, 600):
+            now_ns = tenth * NS_PER_S // 10
+            agent.send(frames.Live(EPOCH, 1, now_ns, 0, b"", b"", b"", b"", {}))
+            for output in agent.tick(now_ns, 0):
+                assert isinstance(output, session.Send), output
+                if isinstance(output.frame, frames.Heartbeat):  # all that an aggregator answers where nothing is owed
+                    agent.receive(frames.Heartbeat(0, now_ns), now_ns)
+                    heard += 1
+        assert heard == 59
 
     def test_a_silent_aggregator_is_left(self) -> None:
         outputs = streaming().tick(10 * NS_PER_S, 0)
