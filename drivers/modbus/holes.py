@@ -13,6 +13,7 @@ Each is tried again, after a minute at first, the wait doubling up to a day, sin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,9 +55,9 @@ class Holes:
         self._lengths: dict[Table, _Known] = {}
 
     @property
-    def spans(self) -> frozenset[Span]:
+    def spans(self) -> AbstractSet[Span]:
         """Spans that no request may hold whole."""
-        return frozenset(self._spans)
+        return self._spans.keys()
 
     @property
     def lengths(self) -> dict[Table, int]:
@@ -165,6 +166,8 @@ class Search:
 
     def given(self, request: ReadRequest, mono_ns: int) -> None:
         """A request was answered with values. Where both halves of a refused one were, what joins them is to blame."""
+        if not self._whole_of and not self._holes.spans:
+            return
         self._given.add(request.span)
         self.learned |= self._holes.given(request.span)
         if request.span not in self._whole_of:

@@ -7,6 +7,7 @@ replies. What a device was found to refuse (``holes``) is a limit like any other
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -59,7 +60,7 @@ class Limits:
     max_bits: int = 2000
     max_gap: int = 16
     lengths: Mapping[Table, int] = field(default_factory=dict)
-    refused: frozenset[Span] = frozenset()
+    refused: AbstractSet[Span] = frozenset()
 
     def places(self, table: Table) -> int:
         """The most registers or bits per request."""

@@ -1,7 +1,7 @@
 """The bytes of a reply become samples: a whole block at once, no loop over points. Pure.
 
-A ``BlockDecoder`` is made once per request. Word order is folded into its gather indices, so that a reply costs one
-numpy gather per coding, whatever orders the points have. Bytes come from ``link``, samples leave through ``unit``.
+A ``BlockDecoder`` is made once per request. The order of words is folded into its gather indices, so that a reply costs one
+numpy gather per coding and order of bytes, whatever the order of points and words. Bytes come from ``link``, samples leave through ``unit``.
 
 What an instrument says of its values (``instrument``) lies in words beside them, which may have come with another reply of the
 same turn: ``side_words`` takes them out of each reply, and ``decode`` is handed all that the turn has brought so far.
@@ -53,20 +53,23 @@ class RegisterPoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gather:
-    """``rows`` of the batch that share a coding; ``index[k, b]`` is where byte ``b`` (0: least significant) lies. A field of
-    bits is shifted down and masked."""
+    """``rows`` of the batch that share a coding and the order of bytes in a register; ``index[k, w]`` is where word ``w``
+    (0: least significant) lies. A field of bits is shifted down and masked."""
 
     rows: slice
     index: NDArray[np.intp]
     coding: Coding
-    shift: NDArray[np.uint16]
-    mask: NDArray[np.uint16]
+    swapped: bool
+    fields: tuple[NDArray[np.uint16], NDArray[np.uint16]] | None
+    """Shift and mask."""
 
-    def numbers(self, block: NDArray[np.uint8]) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+    def numbers(self, payload: bytes) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
         """The numbers, and which of them are none; None where any pattern of bits is one."""
-        found = block.take(self.index).view(_LITTLE_ENDIAN[self.coding])[:, 0]
-        if self.coding is Coding.UINT16:
-            return found >> self.shift & self.mask, None
+        words = np.frombuffer(payload, "<u2" if self.swapped else ">u2").take(self.index)
+        found = words.astype("<u2", copy=False).view(_LITTLE_ENDIAN[self.coding])[:, 0]
+        if self.fields is not None:
+            shift, mask = self.fields
+            return found >> shift & mask, None
         if self.coding is Coding.TENTHS16:
             return (found >> 8) * np.uint32(10) + (found & 0xFF), (found & 0xFF) > 9
         if self.coding in (Coding.BCD16, Coding.BCD32, Coding.BCD64):
@@ -103,6 +106,7 @@ class BlockDecoder:
         self._integers = slice(0, sum(p.spec.type.is_integer for p in members))
         self._bit_byte, self._bit_shift = _bit_places(request, members[self._bits])
         self._gathers = tuple(_gathers(request, members))
+        self._points.flags.writeable = False  # every batch has it
         self._scale = np.array([p.spec.scale for p in members[self._integers]], np.float64)
         self._offset = np.array([p.spec.offset for p in members[self._integers]], np.float64)
         self._unsigned64 = np.array([p.spec.type is PointType.UINT64 for p in members[self._integers]], np.bool_)
@@ -138,20 +142,23 @@ class BlockDecoder:
         """
         assert len(payload) == self._reply_size, "the link lets only replies of the right size through"
         batch = self._batch(time_ns, mono_ns)
-        block = np.frombuffer(payload, np.uint8)
-        batch.raw[self._bits] = (block.take(self._bit_byte) >> self._bit_shift) & 1
+        if self._bit_byte.size:
+            block = np.frombuffer(payload, np.uint8)
+            batch.raw[self._bits] = (block.take(self._bit_byte) >> self._bit_shift) & 1
         with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN or an overflow is judged below
-            broken = self._fill(batch, block)
+            broken = self._fill(batch, payload)
             if self._loops.size:
                 self._judge_loops(batch)
-            batch.value[self._integers] = scale_raw(
-                batch.raw[self._integers], self._scale, self._offset, self._unsigned64
-            )
+            if self._scale.size:
+                scaled = scale_raw(batch.raw[self._integers], self._scale, self._offset, self._unsigned64)
+                batch.value[self._integers] = scaled
             for sided in self._sided:
                 _apply(batch, sided, beside or {})
-        broken |= ~np.isfinite(batch.value) & (batch.quality < Quality.BAD)
-        batch.quality[broken] = Quality.BAD_SENSOR_FAILURE
-        batch.value[broken | ~np.isfinite(batch.value)] = np.nan
+        finite = np.isfinite(batch.value)
+        if broken is not None or not finite.all():
+            none = ~finite if broken is None else ~finite | broken
+            batch.quality[none & (batch.quality < Quality.BAD)] = Quality.BAD_SENSOR_FAILURE
+            batch.value[none] = np.nan
         return batch
 
     def failed(self, quality: Quality, time_ns: int, mono_ns: int) -> SampleBatch:
@@ -161,17 +168,18 @@ class BlockDecoder:
         batch.quality.fill(quality)
         return batch
 
-    def _fill(self, batch: SampleBatch, block: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Raw numbers into their columns; which rows hold none."""
-        broken = np.zeros(self._size, np.bool_)
+    def _fill(self, batch: SampleBatch, payload: bytes) -> NDArray[np.bool_] | None:
+        """Raw numbers into their columns; which rows hold none, None where all do."""
+        broken = None
         for gather in self._gathers:
-            numbers, none = gather.numbers(block)
+            numbers, none = gather.numbers(payload)
             if gather.rows.stop <= self._integers.stop:
                 # uint64 is kept as its two's complement; scale_raw reads it as unsigned.
                 batch.raw[gather.rows] = numbers.view(np.int64) if numbers.dtype == np.uint64 else numbers
             else:
                 batch.value[gather.rows] = numbers
-            if none is not None:
+            if none is not None and none.any():
+                broken = np.zeros(self._size, np.bool_) if broken is None else broken
                 broken[gather.rows] = none
         return broken
 
@@ -181,11 +189,11 @@ class BlockDecoder:
         batch.quality[self._loops] = instrument.ne43(4 + (numbers - self._at_4_ma) * self._per_ma)
 
     def _batch(self, time_ns: int, mono_ns: int) -> SampleBatch:
-        batch = SampleBatch.zeros(self._size)
-        batch.point[:] = self._points
-        batch.time_ns.fill(time_ns)
-        batch.mono_ns.fill(mono_ns)
-        return batch
+        size = self._size
+        return SampleBatch(
+            self._points, np.full(size, time_ns), np.full(size, mono_ns), np.zeros(size), np.zeros(size, np.uint8),
+            np.zeros(size, np.int64),
+        )  # fmt: skip
 
 
 def _apply(batch: SampleBatch, sided: _Sided, beside: Mapping[SideWord, int]) -> None:
@@ -197,10 +205,7 @@ def _apply(batch: SampleBatch, sided: _Sided, beside: Mapping[SideWord, int]) ->
         known = word is not None and sided.meaning is not None
         quality = Quality(int(sided.meaning[word])) if known else Quality.UNCERTAIN  # type: ignore[index]
     if address.scaled_by_device:
-        factor = _factor(address, beside)
-        batch.value[row] *= factor
-        if factor != factor:  # noqa: PLR0124 - NaN: the value cannot be known
-            quality = Quality.BAD_SENSOR_FAILURE
+        batch.value[row] *= _factor(address, beside)
     batch.quality[row : row + 1] = instrument.worse(batch.quality[row : row + 1], np.array([quality], np.uint8))
 
 
@@ -215,29 +220,39 @@ def _factor(address: ModbusAddress, beside: Mapping[SideWord, int]) -> float:
     return factor
 
 
-def _row_order(point: RegisterPoint) -> tuple[bool, int]:
+def _row_order(point: RegisterPoint) -> tuple[bool, int, bool]:
     """Integers before floats: numbers that the device scales are kept as floats, however they are coded."""
-    return not point.spec.type.is_integer, _ROW_ORDER[point.address.coding]
+    address = point.address
+    swapped = address.order.bytes_swapped and address.coding is not Coding.BIT
+    return not point.spec.type.is_integer, _ROW_ORDER[address.coding], swapped
 
 
 def _gathers(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable[_Gather]:
-    kinds = {_row_order(point): point.address.coding for point in members if point.address.coding is not Coding.BIT}
-    for kind, coding in sorted(kinds.items()):
+    kinds = sorted({_row_order(point) for point in members if point.address.coding is not Coding.BIT})
+    for kind in kinds:
         rows = [row for row, point in enumerate(members) if _row_order(point) == kind]
         addresses = [members[row].address for row in rows]
         yield _Gather(
             slice(rows[0], rows[-1] + 1),
-            np.array([_byte_places(request, address) for address in addresses], np.intp),
-            coding,
-            np.array([address.bit or 0 for address in addresses], np.uint16),
-            np.array([0xFFFF if address.bit is None else 2**address.bits - 1 for address in addresses], np.uint16),
+            np.array([_word_places(request, address) for address in addresses], np.intp),
+            addresses[0].coding,
+            addresses[0].order.bytes_swapped,
+            _fields(addresses),
         )
 
 
-def _byte_places(request: ReadRequest, address: ModbusAddress) -> list[int]:
-    """Where the bytes of a value lie in the reply, least significant first."""
+def _fields(addresses: Sequence[ModbusAddress]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | None:
+    if all(address.bit is None for address in addresses):
+        return None
+    shifts = [address.bit or 0 for address in addresses]
+    masks = [0xFFFF if address.bit is None else 2**address.bits - 1 for address in addresses]
+    return np.array(shifts, np.uint16), np.array(masks, np.uint16)
+
+
+def _word_places(request: ReadRequest, address: ModbusAddress) -> list[int]:
+    """Which words of the reply a value lies in, least significant first."""
     words = range(address.width) if address.order.words_reversed else range(address.width - 1, -1, -1)
-    return [2 * (address.offset - request.start + word) + byte for word in words for byte in _low_high(address.order)]
+    return [address.offset - request.start + word for word in words]
 
 
 def _low_high(order: WordOrder) -> tuple[int, int]:

@@ -66,17 +66,14 @@ class Group:
     poll_s: float
     points: list[RegisterPoint]
     sides: list[SideWord]
+    places: list[ModbusAddress]
+    """What requests count in: the points, then the words beside them."""
     queue: list[_Read] = field(default_factory=list)
     left_out: BlockDecoder | None = None
 
     @property
     def requests(self) -> list[ReadRequest]:
         return [read.request for read in self.queue]
-
-    @property
-    def places(self) -> list[ModbusAddress]:
-        """What requests count in: the points, then the words beside them."""
-        return [*(point.address for point in self.points), *(side.address for side in self.sides)]
 
     @property
     def safety(self) -> bool:
@@ -342,10 +339,12 @@ def _groups(points: Sequence[RegisterPoint]) -> list[Group]:
     by_period: dict[float, list[RegisterPoint]] = {}
     for point in points:
         by_period.setdefault(point.spec.poll_s, []).append(point)
-    return [
-        Group(poll_s, members, list(dict.fromkeys(side for point in members for side in point.address.sides)))
-        for poll_s, members in sorted(by_period.items())
-    ]
+    return [_group(poll_s, members) for poll_s, members in sorted(by_period.items())]
+
+
+def _group(poll_s: float, points: list[RegisterPoint]) -> Group:
+    sides = list(dict.fromkeys(side for point in points for side in point.address.sides))
+    return Group(poll_s, points, sides, [*(point.address for point in points), *(side.address for side in sides)])
 
 
 def _rows_of(members: Sequence[int], group: Group) -> BlockDecoder | None:

@@ -80,6 +80,16 @@ def test_numbers_that_cannot_be_are_found_in_their_column(more, expected):
     assert columns("holding:1", **more) == expected
 
 
+def test_what_a_number_is_kept_as_follows_from_its_coding():
+    assert columns("holding:1;code=bcd32", PointType.UINT32) == []
+    assert columns("holding:1;code=bcd32", PointType.UINT16) == ["type"]
+    assert columns("holding:1;code=uint16;decimals=2", PointType.FLOAT64) == []
+    assert columns("holding:1;decimals=2", PointType.UINT16) == ["type"]
+    assert columns("holding:1;code=nibbles") == ["type"]
+    assert columns("holding:1;coda=bcd16") == ["address"]
+    assert columns("holding:1;code=uint16;code=uint16") == ["address"]
+
+
 def test_the_device_itself_has_no_address_to_check():
     spec = PointSpec(id=1, tag="plc", org="plant", device="plc", role=PointRole.DEVICE)
     assert DRIVERS["modbus"].check_point(spec) == []

@@ -17,7 +17,7 @@ from contract.quality import Quality
 from drivers.base import DeviceSetup
 from drivers.modbus.address import Table, examine
 from drivers.modbus.holes import EXTRA_REQUESTS_MAX, RETRY_FIRST_NS, RETRY_MAX_NS, Holes
-from drivers.modbus.outcome import Answer
+from drivers.modbus.outcome import Answer, Failure, FailureReason
 from drivers.modbus.planner import BusCost, Span
 from drivers.modbus.registers import RegisterPoint
 from drivers.modbus.settings import ModbusSettings
@@ -38,7 +38,7 @@ def unit_of(offsets, **settings):
     return Unit(setup, points, BusCost(2_000_000, 10_000), random.Random(1), shared=False)
 
 
-def turn(unit, holes=(), length_max=125, now=0):
+def turn(unit, holes=(), length_max=125, now=0, took_ns=0):
     """Run a turn against a device with holes; the last quality of each point, and the number of requests."""
     (group,) = unit.groups
     one, requests = unit.begin(group, now), 0
@@ -48,7 +48,7 @@ def turn(unit, holes=(), length_max=125, now=0):
         asked = set(range(request.start, request.start + request.count))
         refused = asked & set(holes) or request.count > length_max
         payload = b"" if refused else bytes(request.reply_size)
-        rows = unit.take(one, Answer(payload, 2 if refused else None, now, now), now, now)
+        rows = unit.take(one, Answer(payload, 2 if refused else None, now, now, took_ns), now, now)
         seen.update(zip(rows.point.tolist(), rows.quality.tolist(), strict=True))
         requests += 1
     unit.end(one, now)
@@ -188,6 +188,44 @@ def test_a_spoilt_memory_is_refused_or_harmless(learned):
     except ValueError:
         return
     assert all(0 <= span.start < span.end <= 65_536 for span in holes.spans)
+
+
+def test_what_requests_cost_is_measured_and_planned_with():
+    """A register that nobody wants costs 20 us to read over, a second request what was measured."""
+    unit = unit_of([0, 61], max_gap=125)
+    assert turn(unit)[1] == 1
+    for _ in range(200):
+        turn(unit, took_ns=1)
+    assert unit.cost.request_ns == pytest.approx(500_000, rel=0.05), "no less than a quarter of what was assumed"
+    assert turn(unit)[1] == 2
+    for _ in range(200):
+        turn(unit, took_ns=50_000_000)
+    assert unit.slots()[0].busy_ns == pytest.approx(50_000_000, rel=0.1)
+    assert turn(unit)[1] == 1
+
+
+def test_a_refusal_that_may_be_a_late_reply_on_a_line_teaches_nothing():
+    unit = unit_of([0, 1, 500], transport="rtu", serial_port="/dev/ttyS1", host=None, late_s=1.5)
+    (group,) = unit.groups
+    first = unit.begin(group, 0)
+    assert unit.wants(first, 0).count == 2
+    unit.take(first, Failure(FailureReason.TIMED_OUT, "no answer"), 0, 0)
+    unit.end(first, 0)
+    refused = Answer(b"", 2, 0, 0)
+    second = unit.begin(group, NS_PER_S)
+    assert unit.wants(second, NS_PER_S).start == 500
+    rows = unit.take(second, refused, NS_PER_S, NS_PER_S)
+    assert set(rows.quality.tolist()) == {Quality.BAD_COMM_FAILURE}
+    unit.end(second, NS_PER_S)
+    assert unit.holes.in_words() == ()
+    now = 3 * NS_PER_S
+    third = unit.begin(group, now)
+    assert unit.wants(third, now).start == 0
+    unit.take(third, Answer(bytes(4), None, now, now), now, now)
+    assert unit.wants(third, now).start == 500
+    unit.take(third, refused, now, now)
+    unit.end(third, now)
+    assert unit.holes.in_words() == ("holding 500..500: refused with exception 02",)
 
 
 # -- over the wire, on disk ----------------------------------------------------------------------------------------------

@@ -114,6 +114,22 @@ def test_requests_keep_the_pause_that_the_device_wants(new_device, new_link, clo
     asyncio.run(scenario())
 
 
+def test_a_new_connection_is_left_alone_for_as_long_as_it_wants(new_device, new_link, clock):
+    async def scenario():
+        async with new_device() as device:
+            link = new_link(device.port, connect_pause_ms=250.0)
+            first = asyncio.create_task(link.read(link._settings, REQUEST))
+            while not link.connects:
+                await asyncio.sleep(0.001)
+            await clock.advance(NS_PER_S // 5)
+            assert device.requests == []
+            await clock.advance(NS_PER_S // 20)
+            assert isinstance(await first, Answer)
+            link.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_cancelled_request_takes_its_connection_with_it(new_device, new_link):
     async def scenario():
         async with new_device() as device:

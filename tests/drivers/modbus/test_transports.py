@@ -208,6 +208,23 @@ def test_after_a_time_out_on_a_line_what_a_late_reply_could_answer_is_not_asked(
     asyncio.run(scenario())
 
 
+def test_a_line_is_silent_for_three_and_a_half_characters_between_two_frames(clock):
+    async def scenario():
+        with Terminal() as line:
+            keys = {"transport": "rtu", "serial_port": line.port, "timeout_s": 5.0, "baudrate": 300}
+            settings = ModbusSettings.model_validate(keys)
+            link = ModbusLink(settings, clock, random.Random(1))
+            assert isinstance(await link.read(settings, REQUEST), Answer)
+            second = asyncio.create_task(link.read(settings, REQUEST))
+            await clock.advance(NS_PER_S // 10)
+            assert (len(line.frames), second.done()) == (1, False)
+            await clock.advance(NS_PER_S // 30)
+            assert isinstance(await second, Answer)
+            link.close()
+
+    asyncio.run(scenario())
+
+
 def test_units_on_a_line_have_their_silence_between_two_frames(clock):
     settings = ModbusSettings.model_validate({"transport": "rtu", "serial_port": "/dev/null", "baudrate": 9600})
     assert silence_ns(settings) == pytest.approx(3.5 * 11 / 9600 * NS_PER_S, abs=2)
