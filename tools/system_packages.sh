@@ -12,8 +12,7 @@ chromium|command -v chromium|tests look at the pages in a real browser
 fonts-noto-cjk|fc-list :lang=zh | grep -q .|and see Chinese there
 libmodbus-dev|test -f /usr/include/modbus/modbus.h|the Modbus driver is tried and measured against libmodbus
 mbpoll|command -v mbpoll|a Modbus client of others reads the same registers
-nodejs|command -v node|the drivers are tried against servers that run on Node
-npm|command -v npm|and that npm installs"
+npm|command -v npm|installs servers of others that the drivers are tried against"
 
 # Not under tests/, where every tool that walks the tree would find it.
 readonly NODE_FOLDER=.venv/node

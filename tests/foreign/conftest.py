@@ -18,6 +18,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import playwright
 import pytest
 
 from contract.points import PointRole, PointSpec, PointType
@@ -72,7 +73,9 @@ class Foreign:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._env
         )
         up, _, self.place = self._process.stdout.readline().strip().partition(" ")
-        assert up == "up", "it did not start; what it said is in the captured output"
+        if up != "up":
+            self.end()
+            pytest.fail(f"{self._program} did not start; what it said is in the captured output")
 
     def ask(self, *words: Any) -> str:
         """The answer to a command of plain words."""
@@ -140,15 +143,18 @@ def node_home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def node_program(require_system, node_home):
-    """Starts a program of this folder on Node; who asks ends it."""
-    node = require_system("node")
+def node_program(node_home):
+    """Starts a program of this folder on Node; who asks ends it.
+
+    The Node is the one that playwright brings along: Debian's is too old for what is installed.
+    """
+    node = Path(playwright.__file__).parent / "driver" / "node"
     if not (NODE_FOLDER / "installed.json").exists():
         without("what tests/foreign/package.json lists")
     env = {**os.environ, "NODE_PATH": str(NODE_FOLDER / "node_modules"), "XDG_CONFIG_HOME": str(node_home)}
 
     def make(program: str, *arguments: str) -> Foreign:
-        return Foreign([node, str(HERE / program)], *arguments, env=env)
+        return Foreign([str(node), str(HERE / program)], *arguments, env=env)
 
     return make
 
