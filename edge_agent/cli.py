@@ -187,6 +187,9 @@ def _render(status: dict[str, Any]) -> str:
         trouble = f", last failure: {device['last_failure']}" if device["last_failure"] else ""
         counts = f"{device['requests']} requests, {device['failures']} failures"
         lines.append(f"device {device['device']}: {device['state']}, {counts}{trouble}")
+        if device["slowed"]:
+            lines.append(f"  SLOWED: {device['slowed']}")
+        lines.extend(f"  {each}" for each in device["refused"])
     for each in status["destinations"]:
         queued = status["events_seq"] - each["acked_events"]
         refusal = f"; {each['refusal']}" if each["refusal"] else ""

@@ -155,11 +155,11 @@ def damaged(frame, rng):
             return rng.randbytes(rng.randrange(4)) + frame + rng.randbytes(rng.randrange(4))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_of_many_replies_with_faults_on_a_line_none_gives_a_wrong_value(seed):
+def values_on_a_line(seed, count):
+    """Ask ``count`` times; how many values came. Late, crossed and damaged frames come as well."""
     rng = random.Random(seed)
     line, values = RtuFraming(), 0
-    for _ in range(2_500):
+    for _ in range(count):
         unit = rng.randint(1, 9)
         request = ReadRequest(rng.choice(list(Table)), rng.randrange(999), rng.randint(1, 12), (0,))
         other = ReadRequest(request.table, request.start + 50, request.count + 17, (0,))
@@ -175,4 +175,48 @@ def test_of_many_replies_with_faults_on_a_line_none_gives_a_wrong_value(seed):
         if isinstance(outcome, Reply) and outcome.exception is None:
             values += 1
             assert outcome.payload == data_of(unit, request), f"seed {seed}"
-    assert values > 500
+    return values
+
+
+def values_over_tcp(seed, count):
+    """The same over TCP, where bits do not turn; what garbles the stream ends the connection."""
+    rng = random.Random(seed)
+    socket, values, former = SocketFraming(0), 0, [(0, 1, ReadRequest(Table.HOLDING, 0, 1, (0,)))]
+    for _ in range(count):
+        unit = rng.randint(1, 9)
+        request = ReadRequest(rng.choice(list(Table)), rng.randrange(999), rng.randint(1, 12), (0,))
+        number = number_of(socket.ask(unit, request))
+        pdu = reply_pdu(unit, request)
+        frames = [tcp(number, unit, pdu)]
+        match rng.randrange(8):
+            case 0:  # late or doubled: the answer to a former request, of the same form
+                late, other, asked = rng.choice(former)
+                frames.insert(0, tcp(late, other, reply_pdu(other, asked, "late")))
+            case 1:  # crossed: our number, and another unit's answer
+                frames = [tcp(number, unit % 9 + 1, reply_pdu(unit % 9 + 1, request, "crossed"))]
+            case 2:  # cut by its own account
+                frames = [tcp(number, unit, pdu[: rng.randrange(1, len(pdu))])]
+            case 3:  # cut on the way: the next reply continues the frame
+                frames = [frames[0][: rng.randrange(len(frames[0]))]]
+            case 4:  # another length
+                longer = ReadRequest(request.table, request.start, request.count + 16, (0,))
+                frames = [tcp(number, unit, reply_pdu(unit, longer, "longer"))]
+            case 5:  # a number that nobody gave
+                frames = [tcp((number + rng.randrange(1, 65_536)) % 65_536, unit, reply_pdu(unit, request, "stranger"))]
+            case _:
+                pass
+        former = [*former[-3:], (number, unit, request)]
+        outcome = socket.feed(b"".join(frames))
+        if isinstance(outcome, Garbled):
+            socket = SocketFraming(rng.randrange(65_536))
+            former = [(number, unit, request)]
+        elif outcome is not None:
+            values += 1
+            assert outcome.payload == data_of(unit, request), f"seed {seed}"
+    return values
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_replies_with_faults_none_gives_a_wrong_value(seed):
+    assert values_on_a_line(seed, 2_000) > 400
+    assert values_over_tcp(seed, 2_000) > 400
