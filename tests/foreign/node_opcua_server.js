@@ -3,7 +3,8 @@
 //   node node_opcua_server.js LIFETIME_S CONFIG PORT
 //
 // CONFIG is JSON: {"pki": FOLDER, "namespaces": [URI, ...], "nodes": [[URI, NAME, TYPE, VALUE], ...], "limits":
-// {"maxNodesPerRead": 5, ...}, "items_max": 7}; the order of the namespaces is the order of their indexes. Nodes have texts for identifiers. Says "up PORT" when it listens. Each line of
+// {"maxNodesPerRead": 5, ...}, "items_max": 7, "policies": [NAME, ...], "user": [NAME, PASSWORD]}; the order of the
+// namespaces is the order of their indexes; without policies there is None, without a user all may come. Nodes have texts for identifiers. Says "up PORT" when it listens. Each line of
 // standard input is a JSON command, answered by one line of JSON:
 //
 //   ["add", URI, NAME, TYPE, VALUE]                    a variable
@@ -33,10 +34,13 @@ const server = new opcua.OPCUAServer({
     host: "127.0.0.1",
     port: Number(port),
     resourcePath: "/plant",
-    securityPolicies: [opcua.SecurityPolicy.None],
-    securityModes: [opcua.MessageSecurityMode.None],
-    allowAnonymous: true,
-    disableDiscovery: true,
+    securityPolicies: (config.policies ?? ["None"]).map((name) => opcua.SecurityPolicy[name]),
+    securityModes: config.policies
+        ? [opcua.MessageSecurityMode.Sign, opcua.MessageSecurityMode.SignAndEncrypt]
+        : [opcua.MessageSecurityMode.None],
+    allowAnonymous: !config.user,
+    userManager: { isValidUser: (...given) => JSON.stringify(given) === JSON.stringify(config.user) },
+    disableDiscovery: !config.policies, // what endpoints there are is asked over a channel without security
     serverCertificateManager: new opcua.OPCUACertificateManager({ rootFolder: config.pki }),
     serverCapabilities: {
         operationLimits: config.limits ?? {},
