@@ -18,8 +18,11 @@ from drivers.modbus.planner import ReadRequest
 _HEADER_SIZE: Final = 7
 _LENGTH_MAX: Final = 254
 """Of the unit and the PDU behind the length field (Modbus application protocol 1.1b3, clause 4.1: a PDU has 253 bytes)."""
-_RTU_NOISE_MAX: Final = 1024
-"""Bytes without a frame in them, after which the line is given up for this request."""
+_LINE_BYTES_MAX: Final = 1024
+"""After one request on a serial line; more is no answer."""
+_GLITCHES: Final = (0x00, 0xFF)
+"""What a line reads as when nobody drives it; no unit has such a number."""
+_GLITCHES_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Framing(Protocol):
         """The bytes of a request. What came before, and whatever answers a former request, is void from here on."""
 
     def feed(self, data: bytes) -> Reply | Garbled | None:
-        """Bytes that arrived. None: wait for more. After a Reply the exchange is over; after Garbled the connection is."""
+        """Bytes that arrived. None: wait for more. After a Reply the exchange is over, on a serial line once it has been
+        silent; after Garbled the connection is."""
 
 
 def _request_pdu(request: ReadRequest) -> bytes:
@@ -97,10 +101,12 @@ class SocketFraming:
 
 
 class RtuFraming:
-    """Modbus RTU: unit, function, data and a checksum; nothing says which request is answered.
+    """Modbus RTU: unit, function, data and a checksum of 16 bits; nothing says which request is answered.
 
-    Bytes before the awaited frame are skipped: converters put noise there when the line turns round. Frames of other
-    units or lengths are skipped likewise. A late reply of the same unit and length cannot be told from the awaited one:
+    All that came since the request must make sense: the awaited frame, whole frames of other units or lengths, which are left
+    out, and the zeros and ones that converters make when the line turns round. Searching for what looks like a frame among
+    other bytes would find, once in 65536 damaged replies, a wrong one. A frame ends with a silence: whoever calls waits for it
+    after a Reply and feeds what still comes. A late reply of the same unit and length cannot be told from the awaited one:
     whoever calls must let time pass after a time-out (``late_s``).
     """
 
@@ -118,28 +124,34 @@ class RtuFraming:
         if self._awaited is None:
             return None  # nobody asked
         self._buffer += data
+        if len(self._buffer) > _LINE_BYTES_MAX:
+            return Garbled("the line does not fall silent")
         unit, request = self._awaited
-        for start in range(len(self._buffer) - 2):
-            size = self._size_of_ours(start, unit, request)
-            if size is None:
+        replies: set[bytes] = set()
+        glitches, start = 0, 0
+        while start < len(self._buffer):
+            if self._buffer[start] in _GLITCHES:
+                glitches, start = glitches + 1, start + 1
                 continue
-            if len(self._buffer) < start + size:
-                return None
+            size = _size_of_frame(self._buffer, start)
+            if size is None or glitches > _GLITCHES_MAX or start + size > len(self._buffer):
+                return None  # not to be understood, or not whole yet: the time decides
             frame = bytes(self._buffer[start : start + size])
-            if FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
-                self._awaited = None
-                return _judged(request, frame[1:-2])
-        if len(self._buffer) > _RTU_NOISE_MAX:
-            self._awaited = None
-            return Garbled("noise on the line")
-        return None
+            if not FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
+                return None
+            if frame[0] == unit and isinstance(_judged(request, frame[1:-2]), Reply):
+                replies.add(frame[1:-2])
+            start += size
+        if len(replies) > 1:
+            return Garbled("two different replies to one request")
+        return _judged(request, replies.pop()) if replies and glitches <= _GLITCHES_MAX else None
 
-    def _size_of_ours(self, start: int, unit: int, request: ReadRequest) -> int | None:
-        """How long the frame is that could begin there and be the awaited one."""
-        if self._buffer[start] != unit:
-            return None
-        if self._buffer[start + 1] == request.function | 0x80:
-            return 5
-        if self._buffer[start + 1] == request.function and self._buffer[start + 2] == request.reply_size:
-            return request.reply_size + 5
-        return None
+
+def _size_of_frame(buffer: bytearray, start: int) -> int | None:
+    """How long a reply of any unit is that begins there; None where none can, beyond the buffer where it is not known yet."""
+    if len(buffer) < start + 3:
+        return 5
+    function = buffer[start + 1]
+    if function & 0x80:
+        return 5
+    return buffer[start + 2] + 5 if 1 <= function <= 4 else None

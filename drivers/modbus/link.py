@@ -72,7 +72,8 @@ class ModbusLink:
             return Failure(FailureReason.UNREACHABLE, stream.lost_in_words())
         outcome = await stream.ask(unit, request)
         rest_ns = max(round(unit.pause_ms * NS_PER_MS), self._silence_ns)
-        self._quiet_until_mono_ns = self._clock.mono_ns() + rest_ns
+        ended_ns = outcome.mono_ns if isinstance(outcome, Answer) else self._clock.mono_ns()
+        self._quiet_until_mono_ns = ended_ns + rest_ns
         return outcome
 
     async def _connected(self, timeout_s: float) -> _Stream | Failure:
@@ -87,7 +88,7 @@ class ModbusLink:
         framing: Framing = (
             RtuFraming() if self._settings.transport.is_rtu else SocketFraming(self._rng.randrange(0x10000))
         )
-        stream = _Stream(framing, self._clock, tls=self._settings.transport is Transport.TLS)
+        stream = _Stream(framing, self._clock, self._silence_ns, tls=self._settings.transport is Transport.TLS)
         try:
             async with asyncio.timeout(timeout_s):
                 stream.wire = await open_wire(self._settings, stream)
@@ -125,10 +126,13 @@ class _Stream(asyncio.Protocol):
 
     wire: Wire
 
-    def __init__(self, framing: Framing, clock: Clock, *, tls: bool) -> None:
+    def __init__(self, framing: Framing, clock: Clock, silence_ns: int, *, tls: bool) -> None:
+        """``silence_ns`` is what ends a frame; 0 where its length does."""
         self._framing = framing
         self._clock = clock
+        self._silence_s = silence_ns / NS_PER_S
         self._tls = tls
+        self._silence: asyncio.TimerHandle | None = None
         self._proven = False
         """An answer has come. Under TLS 1.3 a server refuses a client's certificate after the connection is open."""
         self._waiting: asyncio.Future[Answer | Failure] | None = None
@@ -148,6 +152,7 @@ class _Stream(asyncio.Protocol):
         finally:
             deadline.cancel()
             self._waiting = None
+            self._still_speaking()
 
     def close(self) -> None:
         self.lost = True
@@ -159,15 +164,29 @@ class _Stream(asyncio.Protocol):
         return "the device closed the connection"
 
     def data_received(self, data: bytes) -> None:
+        self._still_speaking()
         came = self._framing.feed(data)
-        if isinstance(came, Reply) and self._waiting is not None and not self._waiting.done():
-            self._proven = True
+        if isinstance(came, Reply):
             mono_ns = self._clock.mono_ns()
             took_ns = mono_ns - self._sent_mono_ns
-            self._waiting.set_result(Answer(came.payload, came.exception, self._clock.wall_ns(), mono_ns, took_ns))
+            answer = Answer(came.payload, came.exception, self._clock.wall_ns(), mono_ns, took_ns)
+            if self._silence_s:
+                self._silence = asyncio.get_running_loop().call_later(self._silence_s, self._take, answer)
+            else:
+                self._take(answer)
         elif isinstance(came, Garbled):
             self._fail(FailureReason.MALFORMED, came.text)
             self.lost = True  # nothing that follows could be told apart
+
+    def _take(self, answer: Answer) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._proven = True
+            self._waiting.set_result(answer)
+
+    def _still_speaking(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever the cause, it is gone
         self.lost = True
