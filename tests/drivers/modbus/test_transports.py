@@ -225,6 +225,30 @@ def test_a_line_is_silent_for_three_and_a_half_characters_between_two_frames(clo
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("after_s", [0.02, 0.08])
+def test_a_line_that_goes_on_speaking_has_not_answered(after_s, clock):
+    """At 300 baud a frame ends with 0.13 s of silence; before that another reply comes, for which there was no request."""
+
+    async def scenario():
+        with Terminal() as line:
+            keys = {"transport": "rtu", "serial_port": line.port, "timeout_s": 5.0, "baudrate": 300}
+            settings = ModbusSettings.model_validate(keys)
+            link = ModbusLink(settings, clock, random.Random(1))
+            stray = rtu(1, struct.pack(">BBHH", 3, 4, 66, 67))
+
+            def also(frame):
+                asyncio.get_running_loop().call_later(after_s, line.send, stray)
+                return frame
+
+            line.mangle = also
+            outcome = await link.read(settings, REQUEST)
+            assert isinstance(outcome, Failure)
+            assert outcome.reason is FailureReason.MALFORMED
+            link.close()
+
+    asyncio.run(scenario())
+
+
 def test_units_on_a_line_have_their_silence_between_two_frames(clock):
     settings = ModbusSettings.model_validate({"transport": "rtu", "serial_port": "/dev/null", "baudrate": 9600})
     assert silence_ns(settings) == pytest.approx(3.5 * 11 / 9600 * NS_PER_S, abs=2)
