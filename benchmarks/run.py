@@ -20,6 +20,7 @@ PARTS: Final[Mapping[str, str]] = {
     "detection": "benchmarks.detection",
     "drivers": "benchmarks.drivers",
     "latency": "benchmarks.latency",
+    "opcua": "benchmarks.opcua",
     "pages": "benchmarks.pages",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")

@@ -1,7 +1,7 @@
 """A connection to an OPC UA server: channel, session, and the services that a driver may ask for. Nothing here is tried twice.
 
-Called by ``session``; with ``wire`` the only module that knows asyncua. Asyncua encodes, decodes and asks; connecting, renewing
-and giving up are done here, since its own ways fail in silence: its reconnect keeps namespace indices that have moved
+Called by ``session`` and ``monitoring``; the only module that holds asyncua's client. Asyncua encodes and asks, and decodes what ``decode``
+leaves to it; connecting, renewing and giving up are done here, since its own ways fail in silence: its reconnect keeps namespace indices that have moved
 (connected, no error, no data for ever) and its publish loop logs a trace each second once the connection is gone.
 
 The services are Read, the making of subscriptions and Publish. There is no Write and no Call.
@@ -18,13 +18,17 @@ from typing import Final
 
 from asyncua import Client, ua
 from asyncua.client.ua_session import UaSession
+from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from contract.clock import Clock
 from contract.errors import DeviceError
+from drivers.opcua.decode import News, publish_response, read_response
 from drivers.opcua.plan import Subscription
 from drivers.opcua.security import Credentials, apply, check_password, choose
 from drivers.opcua.settings import OpcUaSettings
+from drivers.opcua.values import Reading
+from drivers.opcua.wire import reading
 
 SESSION_TIMEOUT_MS: Final = 60_000
 """A session whose client died is gone from the server by then."""
@@ -46,9 +50,9 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A publish response and when it came, whoever looks at it later."""
+    """A publish response and when it came, whoever looks at it later: plain news, or as the library decodes the rest."""
 
-    response: ua.PublishResponse
+    response: News | ua.PublishResponse
     time_ns: int
     mono_ns: int
 
@@ -84,6 +88,29 @@ class _Session(UaSession):
     def ensure_publish_loop(self) -> None:
         """Publishing is ``session``'s."""
 
+    async def publish_news(self, acknowledge: list[ua.SubscriptionAcknowledgement]) -> News | ua.PublishResponse:
+        request = ua.PublishRequest()
+        request.Parameters.SubscriptionAcknowledgements = acknowledge
+        data = await self._send_request(request, timeout=0)
+        if (news := publish_response(bytes(data))) is not None:
+            return news
+        response: ua.PublishResponse = struct_from_binary(ua.PublishResponse, data)
+        return response
+
+    async def read_values(self, nodes: Sequence[ua.NodeId]) -> list[Reading]:
+        request = ua.ReadRequest()
+        request.Parameters.NodesToRead = [_value_of(node) for node in nodes]
+        data = await self._send_request(request)
+        if (readings := read_response(bytes(data))) is not None:
+            return readings
+        response = struct_from_binary(ua.ReadResponse, data)
+        response.ResponseHeader.ServiceResult.check()
+        return [reading(answer) for answer in response.Results]
+
+
+def _value_of(node: ua.NodeId) -> ua.ReadValueId:
+    return ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value)
+
 
 class Connection:
     """Use: ``open`` once, services, ``close`` in any case. What services raise ``in_words`` tells."""
@@ -99,6 +126,8 @@ class Connection:
         self._traffic = traffic
         self._credentials = credentials
         self._client = _new_client(settings)
+        self._session = _Session(self._client.uaclient)
+        self._client.uaclient.session = self._session
         self._phase = Phase.CONNECTING
         self._renewal: asyncio.Task[None] | None = None
         self._known = False  # True: the server has a session of ours, to be closed even if its subscriptions are dead
@@ -186,11 +215,10 @@ class Connection:
             await self._client.open_secure_channel(renew=True)
             self._client.uaclient.revolve_security_token()
 
-    async def read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
-        """The value of each node as one call; asyncua's ``read_values`` would turn an unknown node into None."""
+    async def read(self, nodes: Sequence[ua.NodeId]) -> list[Reading]:
+        """The value of each node as one call, with its status: asyncua's client would turn an unknown node into None."""
         self._traffic.requests += 1
-        answers: list[ua.DataValue] = await self._client.uaclient.read_attributes(list(nodes), ua.AttributeIds.Value)
-        return answers
+        return await self._session.read_values(nodes)
 
     async def create_subscription(self, asked: Subscription) -> ua.CreateSubscriptionResult:
         parameters = ua.CreateSubscriptionParameters(
@@ -222,7 +250,7 @@ class Connection:
     async def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement]) -> Arrived:
         """Waits at the server until it has something to say, without a time-out."""
         self._traffic.requests += 1
-        response = await self._client.uaclient.publish(list(acknowledge))
+        response = await self._session.publish_news(list(acknowledge))
         return Arrived(response, self._clock.wall_ns(), self._clock.mono_ns())
 
     def in_words(self, error: Exception) -> str:
@@ -252,7 +280,6 @@ async def _drop(client: Client) -> None:
 
 def _new_client(settings: OpcUaSettings) -> Client:
     client = Client(settings.endpoint, timeout=settings.timeout_s)
-    client.uaclient.session = _Session(client.uaclient)
     client.name = client.description = "parksentry edge agent"
     client.application_uri = "urn:parksentry:edge-agent"
     client.product_uri = "urn:parksentry"

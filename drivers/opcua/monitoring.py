@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
 from drivers.opcua.connection import Arrived, Connection, code_of, name_of
+from drivers.opcua.decode import News
 from drivers.opcua.plan import (
     SUBSCRIPTIONS_MAX,
     Item,
@@ -256,38 +257,45 @@ class Monitoring:
 
         Raises DeviceError where a change got lost or the server ended a subscription.
         """
-        response = arrived.response
-        response.ResponseHeader.ServiceResult.check()
-        live = self._live.get(response.Parameters.SubscriptionId)
+        news = arrived.response if isinstance(arrived.response, News) else self._news(arrived.response)
+        ua.StatusCode(ua.UInt32(news.result)).check()
+        live = self._live.get(news.subscription)
         if live is None:
             return None
         live.overdue_mono_ns = arrived.mono_ns + live.deadline_ns
         live.excused = False
-        message = response.Parameters.NotificationMessage
-        self._check_sequence(live, message)
-        changes = [change for data in message.NotificationData or () for change in self._changes(live, data)]
-        if response.Parameters.MoreNotifications:  # the rest of the news is still to come: nothing is confirmed
-            return changes, np.empty(0, np.intp)
+        self._check_sequence(live, news)
+        if not live.asked_for.issuperset([handle for handle, _ in news.changes]):
+            raise DeviceError(self._device, "news of an item that nobody asked for")
+        if news.more:  # the rest of the news is still to come: nothing is confirmed
+            return news.changes, np.empty(0, np.intp)
         if self.absent:  # their turns repeat a bad status
-            return changes, np.append(live.places, [point + 1 for point in self.absent])
-        return changes, live.places
+            return news.changes, np.append(live.places, [point + 1 for point in self.absent])
+        return news.changes, live.places
 
-    def _check_sequence(self, live: _Live, message: ua.NotificationMessage) -> None:
+    def _check_sequence(self, live: _Live, news: News) -> None:
         """Numbers follow each other; a keep-alive has that of the news to come (OPC 10000-4, clause 5.14.1.1)."""
-        if message.SequenceNumber != live.sequence:
+        if news.sequence != live.sequence:
             raise DeviceError(self._device, f"news {live.sequence} of a subscription got lost")
-        if message.NotificationData:
-            self._acknowledge.append(ua.SubscriptionAcknowledgement(live.id, message.SequenceNumber))
-            live.sequence = message.SequenceNumber % SEQUENCE_MAX + 1
+        if news.notifications:
+            self._acknowledge.append(ua.SubscriptionAcknowledgement(live.id, news.sequence))
+            live.sequence = news.sequence % SEQUENCE_MAX + 1
 
-    def _changes(self, live: _Live, data: object) -> list[tuple[int, Reading]]:
+    def _news(self, response: ua.PublishResponse) -> News:
+        """Of a response that is not plain."""
+        message = response.Parameters.NotificationMessage
+        return News(
+            response.ResponseHeader.ServiceResult.value,
+            response.Parameters.SubscriptionId,
+            response.Parameters.MoreNotifications,
+            message.SequenceNumber,
+            len(message.NotificationData or ()),
+            [change for data in message.NotificationData or () for change in self._changes(data)],
+        )
+
+    def _changes(self, data: object) -> list[tuple[int, Reading]]:
         if isinstance(data, ua.StatusChangeNotification):
             raise DeviceError(self._device, f"the server ended a subscription: {data.Status.name}")
         if not isinstance(data, ua.DataChangeNotification):
             raise DeviceError(self._device, f"unexpected news: {type(data).__name__}")
-        changes = []
-        for item in data.MonitoredItems or ():
-            if item.ClientHandle not in live.asked_for:
-                raise DeviceError(self._device, f"news of an item {item.ClientHandle} that nobody asked for")
-            changes.append((item.ClientHandle, reading(item.Value)))
-        return changes
+        return [(item.ClientHandle, reading(item.Value)) for item in data.MonitoredItems or ()]

@@ -35,7 +35,7 @@ from drivers.opcua.plan import Limits, Plan, Poll, chunks, polls
 from drivers.opcua.security import Credentials
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.values import BAD_NODE_ID_UNKNOWN, Reading
-from drivers.opcua.wire import count, node_id, reading
+from drivers.opcua.wire import count, node_id
 
 RETRY_S: Final = 30.0
 SIGN_OF_LIFE_S: Final = 5.0
@@ -184,12 +184,12 @@ class OpcUaSession:
 
     async def _map_namespaces(self) -> None:
         answer = await self._read_one(ua.ObjectIds.Server_NamespaceArray)
-        uris = answer.Value.Value if answer.Value is not None else None
+        uris = answer.value
         if not isinstance(uris, list):
             raise DeviceError(self._device, "the server gives no list of namespaces")
         self._indices = {uri: index for index, uri in reversed(list(enumerate(uris)))}
 
-    async def _read_one(self, number: int) -> ua.DataValue:
+    async def _read_one(self, number: int) -> Reading:
         (answer,) = await self._connection.read([node_id(number)])
         return answer
 
@@ -213,7 +213,7 @@ class OpcUaSession:
         readings = dict.fromkeys(points, Reading(BAD_NODE_ID_UNKNOWN, None, None, None))
         if placed:
             answers = await self._connection.read([node for _, node in placed])
-            readings |= {point: reading(answer) for (point, _), answer in zip(placed, answers, strict=True)}
+            readings |= {point: answer for (point, _), answer in zip(placed, answers, strict=True)}
         return _Part(points, list(readings.values()), self._clock.wall_ns(), self._clock.mono_ns())
 
     def _node(self, point: int) -> ua.NodeId | None:

@@ -7,7 +7,6 @@ no status gets better on its way. Status codes are those of OPC 10000-4, clause 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -31,8 +30,7 @@ class BuiltIn(IntEnum):
     DOUBLE = 11
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a server said of one node. ``type`` is the id of a built-in type, None where there is no value.
 
     ``source_ns`` is the source timestamp, ns UTC, None where the server gives none.

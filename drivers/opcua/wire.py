@@ -41,12 +41,13 @@ def _deadband(width: float) -> ua.DataChangeFilter:
 
 
 def reading(answer: ua.DataValue) -> Reading:
+    """What ``decode`` would say, of a value that it left to the library. 1601 is the time of who gives none."""
     variant, source = answer.Value, answer.SourceTimestamp
     return Reading(
         status=ua.StatusCodes.Good if answer.StatusCode is None else answer.StatusCode.value,
         type=None if variant is None or variant.Value is None else int(variant.VariantType.value),
         value=None if variant is None else variant.Value,
-        source_ns=None if source is None else _ns(source),
+        source_ns=None if source is None or source.year <= 1601 else _ns(source),
     )
 
 
@@ -55,7 +56,6 @@ def _ns(moment: datetime) -> int:
     return (moment.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND * 1000
 
 
-def count(answer: ua.DataValue) -> int:
+def count(answer: Reading) -> int:
     """A limit; 0 where the server names none."""
-    value = answer.Value.Value if answer.Value is not None else None
-    return value if isinstance(value, int) and value > 0 else 0
+    return answer.value if isinstance(answer.value, int) and answer.value > 0 else 0

@@ -125,6 +125,7 @@ class Served:
         self.server = Server(user_manager=manager)
         self.nodes: dict[str, Any] = {}
         self.sessions_max = 0
+        self.channels_opened = 0
 
     async def start(self) -> None:
         await self.server.init()
@@ -151,6 +152,7 @@ class Served:
         if self.asked.get("no_deadband"):
             refuse_filters()
         self.count_sessions()
+        self.count_channels()
         await self.server.start()
 
     async def secure(self) -> None:
@@ -170,6 +172,15 @@ class Served:
     async def trust(self) -> None:
         """Look into the folder again."""
         await self.secure()
+
+    def count_channels(self) -> None:
+        original = UaProcessor.open_secure_channel
+
+        def counted(processor, *arguments) -> None:
+            self.channels_opened += 1
+            original(processor, *arguments)
+
+        UaProcessor.open_secure_channel = counted  # type: ignore[method-assign]
 
     def count_sessions(self) -> None:
         internal = self.server.iserver
@@ -238,6 +249,10 @@ class Served:
 
     async def say_nothing(self, *_) -> bool:
         return False
+
+    async def channels(self) -> int:
+        """How often a secure channel was opened or renewed."""
+        return self.channels_opened
 
     async def sessions(self) -> int:
         return len(self.server.iserver._external_sessions)

@@ -106,7 +106,7 @@ def test_a_channel_is_renewed_again_and_again(new_secured, new_driver, new_point
     driver = new_driver(server, new_point(2, "a"), **secured())
 
     async def scenario(watched):
-        await watched.until(lambda: len(watched.of(2)) >= 25)
+        await watched.until(lambda: len(watched.of(2)) >= 25 and server.tell("channels") >= 6)
         server.tell("write", "a", "Double", 2.0)
         await watched.until(lambda: watched.latest()[2] == (2.0, GOOD))
         assert driver.healths()[0].last_failure is None
