@@ -147,6 +147,8 @@ class Served:
             await self.crowd(limit)
         if revised := self.asked.get("revised"):
             revise(**revised)
+        if limit := self.asked.get("publish_requests"):
+            UaProcessor.publish_request_limit = lambda *_: limit  # type: ignore[method-assign]
         if self.asked.get("refuse_channels"):
             refuse_channels()
         if self.asked.get("no_deadband"):

@@ -92,6 +92,19 @@ def test_items_are_spread_over_as_many_subscriptions_as_the_server_makes_necessa
     watch(driver, scenario)
 
 
+def test_no_more_publish_requests_wait_at_the_server_than_it_takes(new_server, new_driver, new_point, watch):
+    server = new_server(("a", "Double", 0.0), publish_requests=1)
+    driver = new_driver(server, new_point(2, "a"))
+
+    async def scenario(watched):
+        await watched.until(lambda: len(watched.of(2)) >= 3)
+        write_series(server, "a", 3)
+        await watched.until(lambda: watched.latest()[2] == (3.0, GOOD))
+        assert driver.healths()[0].last_failure is None
+
+    watch(driver, scenario)
+
+
 def test_a_refused_item_is_bad_with_its_reason_and_the_others_run(server, new_driver, new_point, watch):
     server.tell("add", "p", "Double", 1.0)
     driver = new_driver(server, new_point(2, "p"), new_point(3, "nowhere"))
