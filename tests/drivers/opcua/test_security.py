@@ -199,6 +199,23 @@ def test_a_password_goes_through_the_channel(
     watch(driver, scenario)
 
 
+@pytest.mark.parametrize(("mode", "goes"), [("Sign", False), ("SignAndEncrypt", True)])
+def test_a_password_is_not_shown_on_a_channel_that_is_only_signed(
+    new_secured, new_driver, new_point, watch, secured, tmp_path, mode, goes
+):
+    server = new_secured(f"Basic256Sha256_{mode}", user=["edge", "secret"], careless=True)
+    (tmp_path / "password").write_text("secret", "utf-8")
+    settings = secured(security_mode=mode, username="edge", password_file=str(tmp_path / "password"))
+    driver = new_driver(server, new_point(2, "a"), **settings)
+
+    async def scenario(watched):
+        await watched.until(comes_in(watched) if goes else is_refused(watched))
+        if not goes:
+            assert "the password would travel in clear text" in driver.healths()[0].last_failure
+
+    watch(driver, scenario)
+
+
 @pytest.mark.parametrize(("who", "right"), [("ours", True), ("strangers", False)])
 def test_a_user_may_be_known_by_a_certificate(new_secured, new_driver, new_point, watch, secured, keys, who, right):
     server = new_secured("Basic256Sha256_SignAndEncrypt", user_certificate=str(keys.ours / "opcua.der"))
