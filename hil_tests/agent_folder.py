@@ -43,7 +43,7 @@ def agent_name(folder: Path) -> str:
     return name
 
 
-def copy_for_run(folder: Path, target: Path, endpoint: str, device_ports: Mapping[str, int]) -> None:
+def copy_for_run(folder: Path, target: Path, endpoint: str, places: Mapping[str, int | str]) -> None:
     """Copy configuration (no keys, no data) and point it at this run's aggregator and devices."""
     target.mkdir(parents=True)
     shutil.copyfile(folder / POINTS_FILE, target / POINTS_FILE)
@@ -51,13 +51,15 @@ def copy_for_run(folder: Path, target: Path, endpoint: str, device_ports: Mappin
     for destination in settings.get("destination", ()):
         destination |= {"endpoints": [endpoint], "server_key_file": SERVER_KEY_FILE}
     for device in settings.get("device", ()):
-        if device.get("name") in device_ports:
-            device.update(_place(device, device_ports[device["name"]]))
+        if device.get("name") in places:
+            device.update(_place(device, places[device["name"]]))
     (target / AGENT_FILE).write_text(toml_text(settings), encoding="utf-8")
 
 
-def _place(device: Mapping[str, Any], port: int) -> Mapping[str, Any]:
+def _place(device: Mapping[str, Any], port: int | str) -> Mapping[str, Any]:
     """Where this run's device is to be found, in the keys of its driver."""
+    if isinstance(port, str):
+        return {"serial_port": port}
     if "endpoint" in device:
         return {"endpoint": f"opc.tcp://127.0.0.1:{port}/"}
     return {"host": "127.0.0.1", "port": port}

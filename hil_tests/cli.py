@@ -336,9 +336,13 @@ def _told(rig: Rig, device: str, verb: str = "", *args: str) -> str:
         return str(error)
 
 
+def _place(host: str, place: int | str) -> str:
+    return f"{host}:{place}" if isinstance(place, int) else place
+
+
 def _where(rig: Rig) -> list[str]:
     return [
-        f"{device.name:<20} {device.kind:<6} {device.host}:{rig.ports[device.name]} {device.shown()}, "
+        f"{device.name:<20} {device.kind:<6} {_place(device.host, rig.places[device.name])} {device.shown()}, "
         f"ledger {rig.ledger_path(device.name)}"
         for device in rig.site.devices
     ]

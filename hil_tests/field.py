@@ -308,7 +308,7 @@ class Field:
         Raises ConfigError where it is no agent's folder."""
         name = agent_name(folder)
         agent = FieldAgent(self._agent_folder(name), name, witness=witness)
-        copy_for_run(folder, agent.folder, self.aggregator.endpoint, self.rig.ports)
+        copy_for_run(folder, agent.folder, self.aggregator.endpoint, self.rig.places)
         return self._added(agent, admitted=True)
 
     def start(self) -> None:

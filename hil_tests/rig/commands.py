@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from hil_tests.rig.words import CommandError, Vocabulary, number
 
 EXCEPTION_CODES: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 RAMP_S_MAX: Final = 86_400.0
+DELAY_S_MAX: Final = 60.0
+REGISTERS_MAX: Final = 2000
+"""Of the bits that a request can ask for; of registers it is 125."""
+CONNECTIONS_MAX: Final = 64
+NAMESPACES_MAX: Final = 100
+E = TypeVar("E", bound=StrEnum)
 PLANT: Final = "plant"
 """Stands where a device's name does, for what happens to all of them; and before such an order in a ledger."""
 
@@ -105,6 +112,100 @@ class ClearExceptions:
     """End of every ``RaiseException``."""
 
 
+class MischiefKind(StrEnum):
+    """What can happen to a Modbus reply on its way."""
+
+    RESET = "reset"
+    """The connection ends instead."""
+    DROP = "drop"
+    BUSY = "busy"
+    """Exception 06 instead."""
+    WRONG_UNIT = "wrong_unit"
+    WRONG_NUMBER = "wrong_number"
+    """Another transaction id."""
+    CORRUPT = "corrupt"
+    """Some bits are flipped: anywhere with the checksum of a serial line, before the data on TCP, where nothing guards it."""
+    TRUNCATE = "truncate"
+    """It stops somewhere."""
+    DUPLICATE = "duplicate"
+    CROSS = "cross"
+    """It is held back, and answers the next request."""
+    DELAY = "delay"
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehave:
+    """Do this to each reply with ``probability``. ``seconds`` is for DELAY."""
+
+    kind: MischiefKind
+    probability: float = 1.0
+    seed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMischief:
+    """End of ``Misbehave``. None: of every kind."""
+
+    kind: MischiefKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseLonger:
+    """Requests for more than ``count`` registers or bits get this exception."""
+
+    count: int
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitConnections:
+    """Further connections are closed at once."""
+
+    count: int
+
+
+class Limited(StrEnum):
+    """What an OPC UA server can be short of."""
+
+    SESSIONS = "sessions"
+    """At a time; of 0 none at all."""
+    SUBSCRIPTIONS = "subscriptions"
+    """At a time."""
+    ITEMS = "items"
+    """In a subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What is asked for beyond ``count`` is refused; what there is stays."""
+
+    what: Limited
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearLimits:
+    """End of every ``Limit``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPublishing:
+    """Sessions stay and everything else is answered; no subscription says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """End of ``StopPublishing``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The server ends and starts anew, with so many namespaces before its own: the index of each is another."""
+
+    namespaces_before: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class PlantOrder:
     """Something happens in the plant at ``t_ns`` after the start; ``Rig.plant`` tells every device the same."""
@@ -121,10 +222,15 @@ class Quit:
 InstrumentCommand = Step | Release | Freeze | Unfreeze | OpenCircuit | CloseCircuit
 """What can be told to an instrument of any device."""
 
+ModbusCommand = RaiseException | ClearExceptions | RefuseLonger | Misbehave | ClearMischief | LimitConnections
+"""Means nothing to an OPC UA device."""
+
+OpcUaCommand = Status | ClearStatus | StopPublishing | Publish | Restart | Limit | ClearLimits
+"""Means nothing to a Modbus device."""
+
 Command = (
-    InstrumentCommand | Status | ClearStatus | StopAnswering | Answer | Disconnect | Listen | RaiseException
-    | ClearExceptions | PlantOrder | Quit
-)  # fmt: skip
+    InstrumentCommand | ModbusCommand | OpcUaCommand | StopAnswering | Answer | Disconnect | Listen | PlantOrder | Quit
+)
 
 
 def parse_command(text: str) -> Command:
@@ -147,13 +253,70 @@ def _step(name: str, value: str, ramp: str = "0") -> Step:
     return Step(name, number(value), ramp_s)
 
 
+def _whole(name: str, text: str, lowest: int, highest: int) -> int:
+    value = number(text)
+    if not (value.is_integer() and lowest <= value <= highest):
+        raise CommandError(f"{name} is {lowest} to {highest}, not {text}")
+    return int(value)
+
+
+def _code(text: str) -> int:
+    if number(text) not in EXCEPTION_CODES:
+        raise CommandError(f"CODE is one of {sorted(EXCEPTION_CODES)}, not {text}")
+    return int(number(text))
+
+
 def _exception(address: str, code: str) -> RaiseException:
-    place, what = number(address), number(code)
-    if not (place.is_integer() and 0 <= place <= 65535):
-        raise CommandError(f"ADDRESS is 0 to 65535, not {address}")
-    if what not in EXCEPTION_CODES:
-        raise CommandError(f"CODE is one of {sorted(EXCEPTION_CODES)}, not {code}")
-    return RaiseException(int(place), int(what))
+    return RaiseException(_whole("ADDRESS", address, 0, 65535), _code(code))
+
+
+def _mischief(kind: str, probability: str = "1", seed: str = "0") -> Misbehave:
+    if kind == MischiefKind.DELAY:
+        raise CommandError("write: delay SECONDS [PROBABILITY] [SEED]")
+    return Misbehave(_one_of(MischiefKind, "KIND", kind), _probability(probability), _seed(seed))
+
+
+def _delay(seconds: str, probability: str = "1", seed: str = "0") -> Misbehave:
+    if not 0 <= number(seconds) <= DELAY_S_MAX:
+        raise CommandError(f"SECONDS is 0 to {DELAY_S_MAX:.0f}, not {seconds}")
+    return Misbehave(MischiefKind.DELAY, _probability(probability), _seed(seed), number(seconds))
+
+
+def _mischief_clear(kind: str | None = None) -> ClearMischief:
+    return ClearMischief(None if kind is None else _one_of(MischiefKind, "KIND", kind))
+
+
+def _longest(count: str, code: str = "3") -> RefuseLonger:
+    return RefuseLonger(_whole("COUNT", count, 1, REGISTERS_MAX), _code(code))
+
+
+def _connections(count: str) -> LimitConnections:
+    return LimitConnections(_whole("COUNT", count, 1, CONNECTIONS_MAX))
+
+
+def _limit(what: str, count: str) -> Limit:
+    return Limit(_one_of(Limited, "WHAT", what), _whole("COUNT", count, 0, 1_000_000))
+
+
+def _restart(namespaces: str = "0") -> Restart:
+    return Restart(_whole("NAMESPACES_BEFORE", namespaces, 0, NAMESPACES_MAX))
+
+
+def _probability(text: str) -> float:
+    if not 0 <= number(text) <= 1:
+        raise CommandError(f"PROBABILITY is 0 to 1, not {text}")
+    return number(text)
+
+
+def _seed(text: str) -> int:
+    return _whole("SEED", text, 0, 2**31 - 1)
+
+
+def _one_of(kinds: type[E], name: str, text: str) -> E:
+    try:
+        return kinds(text)
+    except ValueError:
+        raise CommandError(f"{name} is one of {', '.join(kinds)}, not {text!r}") from None
 
 
 _VOCABULARY: Final[Vocabulary[Command]] = Vocabulary(
@@ -173,6 +336,16 @@ _VOCABULARY: Final[Vocabulary[Command]] = Vocabulary(
         "listen": Listen,
         "exception ADDRESS CODE": _exception,
         "exception_clear": ClearExceptions,
+        "longest COUNT [CODE]": _longest,
+        "connections COUNT": _connections,
+        "mischief KIND [PROBABILITY] [SEED]": _mischief,
+        "delay SECONDS [PROBABILITY] [SEED]": _delay,
+        "mischief_clear [KIND]": _mischief_clear,
+        "stop_publishing": StopPublishing,
+        "publish": Publish,
+        "restart [NAMESPACES_BEFORE]": _restart,
+        "limit WHAT COUNT": _limit,
+        "limit_clear": ClearLimits,
         "quit": Quit,
     },
 )

@@ -1,7 +1,8 @@
-"""The process of one device, whatever it speaks: takes its assignment, obeys, ends with its parent.
+"""The process of one device, whatever it speaks, or of several on one connection: takes its assignment, obeys, ends with its
+parent.
 
-``rig.Rig`` starts it and owns its standard input. The first line in is the assignment (JSON), every further line a
-command (``commands``); each line is answered by one line of JSON: ``{"ok": true, "mono_ns": ...}`` or ``{"ok": false,
+``rig.Rig`` starts it and owns its standard input. The first line in is the assignment (JSON), every further line the name of
+a device and a command (``commands``); each line is answered by one line of JSON: ``{"ok": true, "mono_ns": ...}`` or ``{"ok": false,
 "error": ...}``. The end of the input ends the process, so that it dies with its parent however that dies.
 """
 
@@ -27,14 +28,27 @@ LINE_BYTES_MAX: Final = 64 << 20
 
 
 class Assignment(BaseModel):
-    """What the process is to play. ``start_mono_ns``: when its signals begin."""
+    """What the process is to play: the first device, and those behind it. ``folder`` takes their ledgers;
+    ``start_mono_ns``: when their signals begin."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
-    device: Device
-    ledger: Path
+    devices: tuple[Device, ...]
+    folder: Path
     start_mono_ns: int
     plant: PlantSettings | None = None
+
+    @property
+    def first(self) -> Device:
+        return self.devices[0]
+
+    @property
+    def serial_port(self) -> Path:
+        """What stands for the port where it speaks over a serial line."""
+        return self.folder / f"{self.first.name}.tty"
+
+    def ledger_path(self, name: str) -> Path:
+        return self.folder / f"{name}.ledger"
 
 
 class PlayedDevice(Protocol):
@@ -44,10 +58,12 @@ class PlayedDevice(Protocol):
     def port(self) -> int: ...
 
     async def open(self) -> None:
-        """Be there and listen. Raises OSError where the port cannot be listened on."""
+        """Do what it is told from the beginning, be there and listen. Raises OSError where the port cannot be listened on, and
+        CommandError."""
 
-    async def obey(self, text: str) -> int:
-        """Carry out one command and write it down; returns the moment it took effect. Raises CommandError, OSError."""
+    async def obey(self, name: str, text: str) -> int:
+        """Carry out one command for a device and write it down; returns the moment it took effect. Raises CommandError,
+        OSError."""
 
     def work(self) -> Sequence[Awaitable[None]]:
         """What has to go on while it listens. An error in one of them ends the device."""
@@ -64,7 +80,7 @@ async def serve(make: MakeDevice, commands_in: asyncio.StreamReader) -> int:
     try:
         device = make(Assignment.model_validate_json(await commands_in.readline()))
         await device.open()
-    except (ConfigError, ValidationError, OSError) as error:
+    except (ConfigError, ValidationError, CommandError, OSError) as error:
         _say(ok=False, error=str(error))
         return 1
     _say(ok=True, mono_ns=time.monotonic_ns(), port=device.port, pid=os.getpid())
@@ -82,14 +98,14 @@ async def serve(make: MakeDevice, commands_in: asyncio.StreamReader) -> int:
 
 async def _obey_all(device: PlayedDevice, commands_in: asyncio.StreamReader) -> None:
     while line := await commands_in.readline():
-        text = line.decode(errors="replace").strip()
-        if text and await _obeyed(device, text) and text == "quit":
+        name, _, text = line.decode(errors="replace").strip().partition(" ")
+        if name and await _obeyed(device, name, text) and text == "quit":
             return
 
 
-async def _obeyed(device: PlayedDevice, text: str) -> bool:
+async def _obeyed(device: PlayedDevice, name: str, text: str) -> bool:
     try:
-        mono_ns = await device.obey(text)
+        mono_ns = await device.obey(name, text)
     except (CommandError, OSError) as error:
         _say(ok=False, error=str(error))
         return False

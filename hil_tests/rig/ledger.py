@@ -12,15 +12,19 @@ down a reply that nobody got, never the reverse.
     mono_ns,value,NAME,VALUE,STATUS         a node of an OPC UA device shows this from now on; status in eight hex digits
     mono_ns,marker,NAME,NUMBER              a counter changed; mono_ns is the exact moment it was due
     mono_ns,command,TEXT                    a command took effect
-    mono_ns,write_refused,FUNCTION,ADDRESS  somebody tried to write
+    mono_ns,function,NUMBER,HEX             asked for something else than a reading function, and refused; the PDU in hex
+    mono_ns,mischief,KIND KIND ...          done to the reply of the line before
+    mono_ns,sessions,NUMBER                 so many sessions are open at an OPC UA device from now on
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from hil_tests.rig.registers import Table
 
@@ -32,14 +36,20 @@ class RowKind(StrEnum):
     VALUE = "value"
     MARKER = "marker"
     COMMAND = "command"
-    WRITE_REFUSED = "write_refused"
+    FUNCTION = "function"
+    MISCHIEF = "mischief"
+    SESSIONS = "sessions"
+
+
+FUNCTIONS: Final = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
+"""The reading functions, and what they read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
     """One line. ``table``, ``address``, ``count`` belong to requests; ``words`` to SERVED; ``code`` to REFUSED;
-    ``name`` to VALUE and MARKER, ``value`` and ``status`` to VALUE, ``number`` to MARKER; ``text`` to COMMAND and
-    WRITE_REFUSED."""
+    ``name`` to VALUE and MARKER, ``value`` and ``status`` to VALUE, ``number`` to MARKER, FUNCTION and SESSIONS; ``text``
+    to COMMAND, MISCHIEF and FUNCTION."""
 
     mono_ns: int
     kind: RowKind
@@ -60,6 +70,18 @@ class LedgerRow:
             return None
         index = address - self.address
         return self.words[index] if 0 <= index < self.count else None
+
+
+def functions_asked(rows: Iterable[LedgerRow]) -> Counter[int]:
+    """How often each Modbus function was asked for."""
+    numbers = {table: number for number, table in FUNCTIONS.items()}
+    asked: Counter[int] = Counter()
+    for row in rows:
+        if row.kind is RowKind.FUNCTION:
+            asked[row.number] += 1
+        elif row.table is not None:
+            asked[numbers[row.table]] += 1
+    return asked
 
 
 class LedgerWriter:
@@ -87,8 +109,14 @@ class LedgerWriter:
     def command(self, mono_ns: int, text: str) -> None:
         self._write(f"{mono_ns},command,{' '.join(text.split())}")
 
-    def write_refused(self, mono_ns: int, function: int, address: int) -> None:
-        self._write(f"{mono_ns},write_refused,{function},{address}")
+    def function(self, mono_ns: int, function: int, pdu: bytes) -> None:
+        self._write(f"{mono_ns},function,{function},{pdu.hex()}")
+
+    def mischief(self, mono_ns: int, kinds: Sequence[str]) -> None:
+        self._write(f"{mono_ns},mischief,{' '.join(kinds)}")
+
+    def sessions(self, mono_ns: int, number: int) -> None:
+        self._write(f"{mono_ns},sessions,{number}")
 
     def close(self) -> None:
         self._file.close()
@@ -110,10 +138,13 @@ def parse_row(line: str) -> LedgerRow:
     stamp, word, rest = line.split(",", 2)
     mono_ns = int(stamp)
     match word:
-        case "command":
-            return LedgerRow(mono_ns, RowKind.COMMAND, text=rest)
-        case "write_refused":
-            return LedgerRow(mono_ns, RowKind.WRITE_REFUSED, text=rest)
+        case "command" | "mischief":
+            return LedgerRow(mono_ns, RowKind(word), text=rest)
+        case "function":
+            function, pdu = rest.split(",")
+            return LedgerRow(mono_ns, RowKind.FUNCTION, number=int(function), text=pdu)
+        case "sessions":
+            return LedgerRow(mono_ns, RowKind.SESSIONS, number=int(rest))
         case "value":
             name, value, status = rest.split(",")
             return LedgerRow(mono_ns, RowKind.VALUE, name=name, value=float(value), status=int(status, 16))

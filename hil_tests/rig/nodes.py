@@ -49,11 +49,15 @@ class Nodes:
 
     def changes(self, now_ns: int) -> list[NodeChange]:
         """What differs from what the last call told; the first call tells every node."""
-        shown = [self._shown(each, now_ns) for each in self._nodes]
+        shown = self.all(now_ns)
         # By text, since NaN differs from itself.
         changes = [each for each in shown if self._told.get(each.name) != repr(each)]
         self._told |= {each.name: repr(each) for each in changes}
         return changes
+
+    def all(self, now_ns: int) -> list[NodeChange]:
+        """What every node shows; the next ``changes`` tell it all the same."""
+        return [self._shown(each, now_ns) for each in self._nodes]
 
     def apply(self, command: Command, now_ns: int) -> None:
         """Obey. Raises CommandError, and then nothing has changed."""
@@ -75,6 +79,8 @@ class Nodes:
                 order(self._plant, command)
             case commands.RaiseException() | commands.ClearExceptions():
                 raise CommandError("an OPC UA device has no Modbus exceptions; `status NAME CODE` makes a node bad")
+            case _ if isinstance(command, commands.ModbusCommand):
+                raise CommandError("this is for Modbus devices")
             case _:
                 pass  # of the network and the process, which the caller owns
 

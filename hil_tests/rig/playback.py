@@ -20,7 +20,11 @@ from hil_tests.rig.site import ModbusSpec, Register
 from hil_tests.rig.words import CommandError
 
 ILLEGAL_ADDRESS = 0x02
+ILLEGAL_VALUE = 0x03
 GATEWAY_NO_RESPONSE = 0x0B
+REGISTERS_MAX = 125
+BITS_MAX = 2000
+"""In one request (Modbus application protocol 1.1b3, clauses 6.1 to 6.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Playback:
         self._zero_where_unmapped = device.unmapped == "zero"
         self._answering = True
         self._exceptions: dict[int, int] = {}
+        self._longest: commands.RefuseLonger | None = None
         quantum_ns = device.sample_ms * NS_PER_MS
         self._plant = plant
         self._instruments = Instruments("register", curves(device.registers, plant), start_ns, quantum_ns)
@@ -78,6 +83,10 @@ class Playback:
             return Silence()
         if unit != self._unit:
             return Refusal(GATEWAY_NO_RESPONSE)
+        if not 1 <= count <= (BITS_MAX if table.holds_bits else REGISTERS_MAX):
+            return Refusal(ILLEGAL_VALUE)
+        if self._longest is not None and count > self._longest.count:
+            return Refusal(self._longest.code)
         for each in range(address, address + count):
             if each in self._exceptions:
                 return Refusal(self._exceptions[each])
@@ -99,12 +108,16 @@ class Playback:
                 self._exceptions[command.address] = command.code
             case commands.ClearExceptions():
                 self._exceptions.clear()
-            case commands.Disconnect() | commands.Listen() | commands.Quit():
-                pass  # of the socket and the process, which the caller owns
+            case commands.RefuseLonger():
+                self._longest = command
             case commands.PlantOrder():
                 order(self._plant, command)
             case commands.Status() | commands.ClearStatus():
                 raise CommandError("a Modbus device has no status codes; `exception ADDRESS CODE` refuses requests")
+            case _ if isinstance(command, commands.OpcUaCommand):
+                raise CommandError("this is for OPC UA devices")
+            case _:
+                pass  # of the replies, the socket and the process, which the caller owns
 
     def marker_changes(self, until_ns: int) -> list[MarkerChange]:
         """Changes since the last call, up to and including ``until_ns``, in order of time."""

@@ -14,12 +14,12 @@ CONNECTIONS_MAX: Final = 64
 
 
 class Relay:
-    """Passes connections to ``host:port`` on to ``target_port`` of the same host."""
+    """Passes connections to ``host:port`` on to ``target_port`` of the same host, which may change between two of them."""
 
-    def __init__(self, host: str, port: int, target_port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
+        self.target_port = 0
         self._host = host
         self._port = port
-        self._target_port = target_port
         self._listener: asyncio.Server | None = None
         self._passing: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
@@ -59,7 +59,7 @@ class Relay:
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Both directions until one of them ends; then both ends are closed."""
         try:
-            to_server, from_server = await asyncio.open_connection(self._host, self._target_port)
+            to_server, from_server = await asyncio.open_connection(self._host, self.target_port)
         except OSError:
             writer.transport.abort()  # the server behind is gone: this is how its client learns of it
             raise

@@ -26,7 +26,7 @@ from hil_tests.rig.ledger import LedgerRow, read_ledger
 from hil_tests.rig.plant import Plant, parse_plant_command
 from hil_tests.rig.plant_feed import LEAD_NS
 from hil_tests.rig.signals import PlantTag
-from hil_tests.rig.site import MODBUS, OPCUA, Device, Site, site_faults
+from hil_tests.rig.site import MODBUS, OPCUA, Device, ModbusSpec, Site, Transport, leader, site_faults
 from hil_tests.rig.words import CommandError, shown
 
 START_TIMEOUT_S: Final = 30.0
@@ -46,7 +46,8 @@ class RigError(RuntimeError):
 class Rig:
     """``with Rig(load_site(path), work_dir) as rig: rig.command("chlorine", "step", "gas1", 3.5)``.
 
-    ``work_dir`` receives ``NAME.ledger`` and ``NAME.log`` of each device, in place of a former run's. All signals begin at ``start_mono_ns``.
+    ``work_dir`` receives ``NAME.ledger`` and ``NAME.log`` of each device, in place of a former run's, and ``NAME.tty`` where
+    it speaks over a serial line. All signals begin at ``start_mono_ns``.
     """
 
     def __init__(self, site: Site, work_dir: Path) -> None:
@@ -76,8 +77,9 @@ class Rig:
         self.start_mono_ns = time.monotonic_ns()
         self._ordered = []
         try:
-            for device in self.site.devices:
-                self._children[device.name] = _Child(self._assignment(device), self._work_dir / f"{device.name}.log")
+            for devices in self.site.connections():
+                name = devices[0].name
+                self._children[name] = _Child(self._assignment(devices), self._work_dir / f"{name}.log")
             for child in self._children.values():
                 child.wait_until_it_listens()
         except BaseException:
@@ -94,7 +96,17 @@ class Rig:
 
     @property
     def ports(self) -> dict[str, int]:
-        return {name: child.port for name, child in self._children.items()}
+        """Of each device; 0 where it speaks over a serial line."""
+        return {each.name: child.port for each in self.site.devices if (child := self._children.get(leader(each)))}
+
+    @property
+    def places(self) -> dict[str, int | str]:
+        """Where each device is to be found: its port, or the path of its serial port."""
+        paths = {
+            each.name: str(self._work_dir / f"{each.name}.tty") for each in self.site.devices
+            if isinstance(each, ModbusSpec) and each.transport is Transport.RTU
+        }  # fmt: skip
+        return {each.name: paths.get(leader(each), self.ports[each.name]) for each in self.site.devices}
 
     @property
     def pids(self) -> dict[str, int]:
@@ -105,7 +117,7 @@ class Rig:
         monotonic clock at which it took effect. Raises CommandError (nothing changed), RigError, KeyError."""
         text = " ".join([verb, *(each if isinstance(each, str) else shown(each) for each in args)])
         parse_command(text)
-        answer = self._children[device].ask(text)
+        answer = self._children[leader(self.site[device])].ask(f"{device} {text}")
         if not answer["ok"]:
             raise CommandError(f"device {device}: {answer['error']}")
         return int(answer["mono_ns"])
@@ -144,9 +156,9 @@ class Rig:
         """What the device has served so far."""
         return read_ledger(self.ledger_path(device))
 
-    def _assignment(self, device: Device) -> Assignment:
+    def _assignment(self, devices: tuple[Device, ...]) -> Assignment:
         return Assignment(
-            device=device, ledger=self.ledger_path(device.name), start_mono_ns=self.start_mono_ns, plant=self.site.plant
+            devices=devices, folder=self._work_dir, start_mono_ns=self.start_mono_ns, plant=self.site.plant
         )
 
 
@@ -162,13 +174,13 @@ class _Child:
 
     def __init__(self, assignment: Assignment, log: Path) -> None:
         self.port = 0
-        self._name = assignment.device.name
+        self._name = assignment.first.name
         self._log = log
         self._lines: queue.SimpleQueue[_Line] = queue.SimpleQueue()
         self._lock = threading.Lock()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _PROGRAMS[assignment.device.kind]],
+                [sys.executable, "-m", _PROGRAMS[assignment.first.kind]],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, encoding="utf-8",
                 cwd=Path(__file__).parents[2], start_new_session=True,
             )  # fmt: skip

@@ -10,6 +10,7 @@ import math
 import tomllib
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,8 +20,9 @@ from contract.errors import ConfigError, Fault
 from contract.ids import is_name, is_tag
 from contract.points import PointType
 from hil_tests.rig import signals
-from hil_tests.rig.commands import PLANT
+from hil_tests.rig.commands import PLANT, PlantOrder, parse_command
 from hil_tests.rig.registers import Order, Table, width
+from hil_tests.rig.words import CommandError
 
 SITE_FILE: Final = "site.toml"
 DEVICES_MAX: Final = 64
@@ -64,22 +66,38 @@ class Node(_Settings):
     signal: signals.Signal
 
 
+class Transport(StrEnum):
+    """What carries a Modbus device's frames."""
+
+    TCP = "tcp"
+    RTU_OVER_TCP = "rtu_over_tcp"
+    RTU = "rtu"
+    """A pseudo-terminal in place of a serial port."""
+
+    @property
+    def is_rtu(self) -> bool:
+        return self is not Transport.TCP
+
+
 class _Device(_Settings):
-    """``port = 0`` takes a free one."""
+    """``port = 0`` takes a free one. ``told`` are commands that it has obeyed before anybody can ask it."""
 
     name: str
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
+    told: tuple[str, ...] = Field(default=(), max_length=64)
 
 
 class ModbusSpec(_Device):
-    """One Modbus TCP device.
+    """One Modbus device, or a unit ``behind`` the connection of another one.
 
     ``sample_ms`` is the time quantum of its signals (0: each request sees its own moment). ``unmapped`` says what a
     request over an address without a register gets: exception 02, or zeros as many devices give.
     """
 
     kind: Literal["modbus"] = MODBUS
+    transport: Transport = Transport.TCP
+    behind: str | None = None
     unit: int = Field(default=1, ge=0, le=255)
     sample_ms: int = Field(default=0, ge=0, le=3_600_000)
     unmapped: Literal["illegal", "zero"] = "illegal"
@@ -139,10 +157,23 @@ class Site(_Settings):
         """Raises KeyError."""
         return {each.name: each for each in self.devices}[name]
 
+    def connections(self) -> list[tuple[Device, ...]]:
+        """Devices that share a connection, the one that has it first."""
+        return [
+            (each, *(other for other in self.devices if leader(other) == each.name and other is not each))
+            for each in self.devices
+            if leader(each) == each.name
+        ]
+
     def on_free_ports(self) -> Site:
         """The same site, each device on a port that is free when it starts."""
         devices = tuple(each.model_copy(update={"port": 0}) for each in self.devices)
         return self.model_copy(update={"devices": devices})
+
+
+def leader(device: Device) -> str:
+    """Name of the device whose connection this one is reached by."""
+    return (device.behind if isinstance(device, ModbusSpec) else None) or device.name
 
 
 def load_site(path: Path) -> Site:
@@ -201,8 +232,38 @@ def site_faults(site: Site, file: str = SITE_FILE) -> Iterator[Fault]:
             yield Fault(file, None, f"device {device.name!r}", "is no name", "Use letters, digits, and _ . - inside.")
         if device.name == PLANT and site.plant is not None:
             yield Fault(file, None, "device 'plant'", "has the plant's name", "Call the device something else.")
+        yield from _told_faults(device, file)
+        yield from _sharing_faults(site, device, file)
         yield from _device_faults(device, file)
         yield from _plant_faults(site, device, file)
+
+
+def _told_faults(device: Device, file: str) -> Iterator[Fault]:
+    for text in device.told:
+        try:
+            command = parse_command(text)
+        except CommandError as error:
+            yield Fault(file, None, f"device {device.name}, told", str(error), "Write it as it is typed.")
+            continue
+        if isinstance(command, PlantOrder):
+            yield Fault(file, None, f"device {device.name}, told", f"{text!r} is for the plant", "Take it out.")
+
+
+def _sharing_faults(site: Site, device: Device, file: str) -> Iterator[Fault]:
+    if not isinstance(device, ModbusSpec) or device.behind is None:
+        return
+    where = f"device {device.name}, behind"
+    first = next((each for each in site.devices if each.name == device.behind), None)
+    if not isinstance(first, ModbusSpec) or first.behind is not None:
+        message = f"{device.behind!r} is no Modbus device with a connection of its own"
+        yield Fault(file, None, where, message, "Name the device whose connection it shares.")
+        return
+    if device.port or device.transport is not Transport.TCP:
+        remedy = f"Take it out: it is reached as {first.name} is."
+        yield Fault(file, None, where, "has a port or a transport of its own", remedy)
+    others = [each for each in site.devices if isinstance(each, ModbusSpec) and leader(each) == first.name]
+    if sum(each.unit == device.unit for each in others) > 1:
+        yield Fault(file, None, where, f"unit {device.unit} is there more than once", "Give each unit its own number.")
 
 
 def _device_faults(device: Device, file: str) -> Iterator[Fault]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from hil_tests import cli, demo
-from hil_tests.rig.commands import PLANT, USAGES
+from hil_tests.rig.commands import PLANT, USAGES, MischiefKind
 from hil_tests.rig.ledger import parse_row
+from hil_tests.rig.site import parse_site
 from hil_tests.scenario import parse_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -53,10 +54,22 @@ def test_its_commands_are_understood(line: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_its_scenario_is_one() -> None:
-    (example,) = [block for language, block in BLOCKS if language == "toml"]
+    (example,) = [block for language, block in BLOCKS if language == "toml" and "[[expect]]" in block]
     file = Path(demo.__file__).parent / "scenarios" / "example.toml"
     scenario = parse_scenario(tomllib.loads(example), file)
     assert scenario.site.resolve() == demo.demo_folder().resolve()
+
+
+def test_its_site_is_one() -> None:
+    (example,) = [block for language, block in BLOCKS if language == "toml" and "[[device]]" in block]
+    assert len(parse_site(tomllib.loads(example), Path("site.toml")).connections()) == 1
+
+
+def test_it_tells_every_mischief() -> None:
+    told = {
+        kind for row in re.findall(r"^\| (`[a-z_`, ]+).*\|", GUIDE, re.MULTILINE) for kind in re.findall(r"\w+", row)
+    }
+    assert told >= set(MischiefKind)
 
 
 def test_it_lists_every_scenario_of_the_package() -> None:
@@ -66,6 +79,6 @@ def test_it_lists_every_scenario_of_the_package() -> None:
 
 def test_its_lines_of_a_ledger_can_be_read() -> None:
     lines = re.findall(r"^\| `mono_ns,([^`]+)` \|", GUIDE, re.MULTILINE)
-    assert len(lines) == 8
+    assert len(lines) == 10
     for line in lines:
-        assert parse_row(f"1,{line.replace('FUNCTION,ADDRESS', '6,0')}").mono_ns == 1
+        assert parse_row(f"1,{line}").mono_ns == 1

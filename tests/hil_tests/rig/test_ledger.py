@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil_tests.rig.ledger import LedgerRow, LedgerWriter, RowKind, parse_row, read_ledger
+from hil_tests.rig.ledger import LedgerRow, LedgerWriter, RowKind, functions_asked, parse_row, read_ledger
 from hil_tests.rig.registers import Table
 
 REGISTERS = st.lists(st.integers(0, 65535), min_size=1, max_size=125)
@@ -36,15 +36,32 @@ def test_every_other_kind_of_row_comes_back(tmp_path: Path) -> None:
     writer.silent(3, Table.DISCRETE, 5, 2)
     writer.marker(4, "beat", 77)
     writer.command(5, "step gas1 1,5\nquit")
-    writer.write_refused(6, 16, 9)
+    writer.function(6, 16, b"\x10\x00\x09")
+    writer.mischief(7, ["drop", "delay"])
+    writer.sessions(8, 2)
     assert read_ledger(tmp_path / "plant.ledger") == [
         LedgerRow(1, RowKind.SERVED, Table.COIL, 3, 3, (1, 0, 1)),
         LedgerRow(2, RowKind.REFUSED, Table.HOLDING, 4, 10, code=0x0B),
         LedgerRow(3, RowKind.SILENT, Table.DISCRETE, 5, 2),
         LedgerRow(4, RowKind.MARKER, name="beat", number=77),
         LedgerRow(5, RowKind.COMMAND, text="step gas1 1,5 quit"),
-        LedgerRow(6, RowKind.WRITE_REFUSED, text="16,9"),
+        LedgerRow(6, RowKind.FUNCTION, number=16, text="100009"),
+        LedgerRow(7, RowKind.MISCHIEF, text="drop delay"),
+        LedgerRow(8, RowKind.SESSIONS, number=2),
     ]
+    writer.close()
+
+
+def test_functions_are_counted_by_their_numbers_reading_ones_too(tmp_path: Path) -> None:
+    writer = LedgerWriter(tmp_path / "plant.ledger")
+    for table in Table:
+        writer.served(1, table, 0, [1])
+    writer.refused(2, Table.HOLDING, 4, 10, 2)
+    writer.silent(3, Table.HOLDING, 4, 10)
+    writer.mischief(3, ["drop"])
+    writer.function(4, 6, b"\x06")
+    writer.command(5, "answer")
+    assert functions_asked(read_ledger(tmp_path / "plant.ledger")) == {1: 1, 2: 1, 3: 3, 4: 1, 6: 1}
     writer.close()
 
 

@@ -238,3 +238,69 @@ def test_it_stops_with_its_rig_without_a_word(serve: Serve, tmp_path: Path) -> N
     rig.command("cooler", "quit")
     rig.stop()
     assert (tmp_path / "work" / "cooler.log").read_text() == ""
+
+
+async def told_to(client: Client, names: list[str]) -> tuple[Any, list[Any], asyncio.Queue[tuple[str, Any]]]:
+    """A subscription, what became of each item, and what it is told."""
+    news: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+
+    class Handler:
+        def datachange_notification(self, node: Node, value: Any, _data: Any) -> None:
+            news.put_nowait((str(node.nodeid.Identifier), value))
+
+    subscription = await client.create_subscription(50, Handler())
+    results = await subscription.subscribe_data_change([await place(client, name) for name in names])
+    return subscription, results if isinstance(results, list) else [results], news
+
+
+def test_it_stops_publishing_while_it_answers_everything_else(serve: Serve) -> None:
+    rig = serve(node("a", 1))
+
+    async def ask(client: Client) -> None:
+        _, _, news = await told_to(client, ["a"])
+        assert await asyncio.wait_for(news.get(), 5) == ("a", 1)
+        rig.command("cooler", "stop_publishing")
+        rig.command("cooler", "step", "a", 2)
+        assert value(await read(client, "a")) == 2
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(news.get(), 0.5)
+        rig.command("cooler", "publish")
+        assert await asyncio.wait_for(news.get(), 5) == ("a", 2)
+
+    with_client(rig, ask)
+
+
+def test_it_restarts_with_other_namespace_indexes_and_shows_what_it_showed(serve: Serve) -> None:
+    rig = serve(node("a", 1))
+    rig.command("cooler", "step", "a", 5)
+
+    async def index(client: Client) -> tuple[int, Any]:
+        return await client.get_namespace_index(URI), value(await read(client, "a"))
+
+    before = with_client(rig, index)
+    rig.command("cooler", "restart", 3)
+    assert with_client(rig, index) == (before[0] + 3, 5) == (5, 5)
+    rig.command("cooler", "step", "a", 6)
+    assert with_client(rig, index) == (5, 6)
+
+
+def test_it_has_room_for_so_much_and_counts_its_sessions(serve: Serve) -> None:
+    rig = serve(node("a", 1), node("b", 2), node("c", 3), told=["limit sessions 1"])
+
+    async def ask(client: Client) -> None:
+        with pytest.raises(ua.uaerrors.BadTooManySessions):
+            async with client_of(rig):
+                pass
+        rig.command("cooler", "limit", "items", 2)
+        _, results, _ = await told_to(client, ["a", "b", "c"])
+        assert [isinstance(each, int) for each in results] == [True, True, False]
+        assert results[2].name == "BadTooManyMonitoredItems"
+        rig.command("cooler", "limit", "subscriptions", 1)
+        with pytest.raises(ua.uaerrors.BadTooManySubscriptions):
+            await told_to(client, ["a"])
+        rig.command("cooler", "limit_clear")
+        await told_to(client, ["a", "b", "c"])
+
+    with_client(rig, ask)
+    with_client(rig, lambda client: read(client, "a"))
+    assert [row.number for row in rig.ledger("cooler") if row.kind is RowKind.SESSIONS] == [1, 0, 1, 0]

@@ -121,3 +121,26 @@ def test_a_file_that_is_no_site_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_folder_without_a_site_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"site\.toml"):
         load_site(tmp_path)
+
+
+def gateway(**second: Any) -> dict[str, Any]:
+    first = {"name": "one", "transport": "rtu_over_tcp", "register": [register()]}
+    return {"device": [first, {"name": "two", "unit": 2, "behind": "one", "register": [register()], **second}]}
+
+
+def test_units_behind_a_connection_are_kept_together() -> None:
+    site = parse_site(gateway(), Path("site.toml"))
+    assert [[each.name for each in devices] for devices in site.connections()] == [["one", "two"]]
+    assert [[each.name for each in devices] for devices in site.on_free_ports().connections()] == [["one", "two"]]
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [({"unit": 1}, "unit 1 is there more than once"), ({"port": 502}, "a port or a transport of its own"),
+     ({"transport": "rtu"}, "a port or a transport of its own"), ({"behind": "three"}, "'three' is no Modbus device"),
+     ({"behind": "two"}, "'two' is no Modbus device"), ({"told": ["jump"]}, "no such command 'jump'"),
+     ({"told": ["plant 5 leak a 1"]}, "is for the plant")],
+)  # fmt: skip
+def test_units_that_cannot_share_or_obey_are_refused(second: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_site(gateway(**second), Path("site.toml"))
