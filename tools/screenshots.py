@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 PATHS = ("/", "/alarms", "/alarms?state=all", "/points", "/agents", "/journal")
 SETTLED_MS = 2500
+COLOURS = 256
 SIZE: ViewportSize = {"width": 1920, "height": 1080}
 
 
@@ -39,7 +42,7 @@ def _take(browser: Browser, language: str, arguments: argparse.Namespace) -> Non
     context.add_cookies([{"name": "parksentry_language", "value": language, "url": arguments.base}])
     page = context.new_page()
     page.goto(f"{arguments.base}/login")
-    page.screenshot(path=arguments.folder / f"{language}-login.png")
+    _save(page, arguments.folder / f"{language}-login.png")
     page.fill("input[name=name]", arguments.name)
     page.fill("input[name=password]", arguments.password_file.read_text("utf-8").strip())
     page.keyboard.press("Enter")
@@ -47,10 +50,15 @@ def _take(browser: Browser, language: str, arguments: argparse.Namespace) -> Non
     for path in arguments.paths:
         page.goto(arguments.base + path)
         page.wait_for_timeout(SETTLED_MS)
-        page.screenshot(
-            path=arguments.folder / f"{language}-{re.sub(r'[^a-z0-9]+', '-', path).strip('-') or 'overview'}.png"
-        )
+        name = re.sub(r"[^a-z0-9]+", "-", path).strip("-") or "overview"
+        _save(page, arguments.folder / f"{language}-{name}.png")
     context.close()
+
+
+def _save(page: Page, path: Path) -> None:
+    """Nothing flashes, and a palette is enough: pages are grey but for alarms."""
+    content = page.screenshot(animations="disabled")
+    Image.open(io.BytesIO(content)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,12 @@ def key_of(condition: ConditionData) -> AlarmKey:
 
 def gas(condition: ConditionData) -> Gas | None:
     """None where the alarm is not about a gas that is there: a fault of a gas detector is none."""
-    return _GAS_OF_UNIT.get(condition.unit) if condition.condition_class is ConditionClass.SAFETY else None
+    return gas_of(condition.unit, condition.condition_class)
+
+
+def gas_of(unit: str, condition_class: str) -> Gas | None:
+    """The same of a record that is no condition of this version."""
+    return _GAS_OF_UNIT.get(unit) if condition_class == ConditionClass.SAFETY else None
 
 
 def badness(condition: ConditionData) -> tuple[bool, bool, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from nicegui import ui
@@ -14,18 +14,29 @@ from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
 from aggregator.pages.alarm_rows import condition, level_now, measured, state
 from aggregator.pages.moments import beijing
+from aggregator.pages.texts import Texts
 from aggregator.pages.view import View
 from contract.clock import NS_PER_S
 from contract.events import Json
 
-KEYS: Final = {
-    "k": Action.ACKNOWLEDGE,
-    "u": Action.UNACKNOWLEDGE,
-    "m": Action.COMMENT,
-    "h": Action.SHELVE,
-    "o": Action.REMOVE_FROM_SERVICE,
-    "r": Action.RESET,
+
+class Wish(NamedTuple):
+    """What a key and its button stand for. ``says``: with words on it, where the action by itself asks for none."""
+
+    action: Action
+    says: bool = False
+
+
+WISHES: Final = {
+    "k": Wish(Action.ACKNOWLEDGE),
+    "K": Wish(Action.ACKNOWLEDGE, says=True),
+    "u": Wish(Action.UNACKNOWLEDGE),
+    "m": Wish(Action.COMMENT),
+    "h": Wish(Action.SHELVE),
+    "o": Wish(Action.REMOVE_FROM_SERVICE),
+    "r": Wish(Action.RESET),
 }
+"""By key."""
 OTHER_WAY: Final = {
     Action.SHELVE: Action.UNSHELVE,
     Action.REMOVE_FROM_SERVICE: Action.RETURN_TO_SERVICE,
@@ -35,7 +46,7 @@ RECEIVED_APART_NS: Final = 2 * NS_PER_S
 """Received so much later than it happened: both times are shown."""
 HOLD_FACTS: Final = ("reason", "permit", "person")
 
-Do = Callable[[Action], None]
+Do = Callable[[Wish], None]
 
 
 def show(view: View, alarm: AlarmView | None, do: Do) -> None:
@@ -47,27 +58,30 @@ def show(view: View, alarm: AlarmView | None, do: Do) -> None:
     symbol = symbols.svg(symbols.look(alarm), alarm.priority)
     ui.html(f"<h2>{symbol} {escape(alarm.tag)} {escape(condition(text, alarm))}</h2>", sanitize=False)
     with ui.element("div").classes("cr-actions"):
-        for key, action in KEYS.items():
-            offered = possible(alarm, action)
-            _button(view, alarm, offered, key, do)
+        for key, wish in WISHES.items():
+            _button(view, alarm, possible(alarm, wish), key, do)
     facts = "".join(f"<dt>{escape(text(f'fact.{name}'))}</dt><dd>{value}</dd>" for name, value in _facts(view, alarm))
     ui.html(f'<dl class="cr-facts">{facts}</dl>', sanitize=False)
     point = f"/points/{quote(alarm.organisation, safe='')}/{quote(alarm.tag, safe='')}"
     ui.link(text("alarms.to_trend"), point)
 
 
-def possible(alarm: AlarmView, action: Action) -> Action:
-    """The action itself, or its way back where only that is allowed now."""
-    other = OTHER_WAY.get(action)
-    return other if other is not None and other in alarm.allowed else action
+def possible(alarm: AlarmView, wish: Wish) -> Wish:
+    """The wish itself, or its way back where only that is allowed now."""
+    other = OTHER_WAY.get(wish.action)
+    return wish._replace(action=other) if other is not None and other in alarm.allowed else wish
 
 
-def _button(view: View, alarm: AlarmView, action: Action, key: str, do: Do) -> None:
-    with ui.button(color=None, on_click=lambda: do(action)).props("flat no-caps").classes("cr-button") as button:
-        ui.html(f"{escape(view.text.word('action', action))}<kbd>{key}</kbd>", sanitize=False)
-    if action is Action.ACKNOWLEDGE:
+def name(text: Texts, wish: Wish) -> str:
+    return text("action.acknowledge_saying") if wish.says else text.word("action", wish.action)
+
+
+def _button(view: View, alarm: AlarmView, wish: Wish, key: str, do: Do) -> None:
+    with ui.button(color=None, on_click=lambda: do(wish)).props("flat no-caps").classes("cr-button") as button:
+        ui.html(f"{escape(name(view.text, wish))}<kbd>{key}</kbd>", sanitize=False)
+    if wish == WISHES["k"]:
         button.classes("first")
-    allowed = action in alarm.allowed and view.person.may(DEMANDS[action].right, alarm.org)
+    allowed = wish.action in alarm.allowed and view.person.may(DEMANDS[wish.action].right, alarm.org)
     button.set_enabled(allowed)
 
 

@@ -177,8 +177,13 @@ def level_now(text: Texts, alarm: AlarmView) -> str:
 
 
 def _at_level(text: Texts, alarm: AlarmView, level: int) -> str:
-    nature = "gas_" if alarm.is_gas and alarm.kind == "high" else ""
-    return text.word("condition", f"{nature}{alarm.kind}_{level}")
+    return condition_word(text, alarm.kind, level, is_gas=alarm.is_gas)
+
+
+def condition_word(text: Texts, kind: str, level: int, *, is_gas: bool) -> str:
+    """A kind of condition at a level, in a few words."""
+    nature = "gas_" if is_gas and kind == "high" else ""
+    return text.word("condition", f"{nature}{kind}_{level}")
 
 
 def state(text: Texts, alarm: AlarmView, now_ns: int) -> str:

@@ -17,6 +17,7 @@ from aggregator.alarms.commands import Action
 from aggregator.alarms.service import AlarmView
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.pages import alarm_details, alarm_dialogs
+from aggregator.pages.alarm_details import WISHES, Wish
 from aggregator.pages.alarm_rows import Filter, Listing, Shown, Transaction, condition, state
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
@@ -109,7 +110,7 @@ class AlarmPage:
             {"field": "count", "headerName": names["count"], "width": 70, "cellClass": "number"},
             {"field": "order", "hide": True, "sort": "asc"},
         ]  # fmt: skip
-        keys = json.dumps(alarm_details.KEYS)
+        keys = json.dumps([*WISHES])
         return {
             "columnDefs": columns,
             "defaultColDef": column,
@@ -178,14 +179,14 @@ class AlarmPage:
         with self._side:
             alarm_details.show(self._view, alarm, self._press)
 
-    def _press(self, action: Action) -> None:
+    def _press(self, wish: Wish) -> None:
         alarm = self._drawn
         if alarm is not None:
-            background_tasks.create(self._view.doing(self._ask_and_act)(alarm, action), name=f"action {action}")
+            background_tasks.create(self._view.doing(self._ask_and_act)(alarm, wish), name=f"action {wish.action}")
 
     async def _act_on_rows(self, event: GenericEventArguments) -> None:
         """From the keyboard: an action, and for each row the revision that it showed."""
-        action = Action(str(event.args["action"]))
+        wish = WISHES[str(event.args["key"])]
         seen = [(str(key), int(revision)) for key, revision in event.args["rows"][:ROWS_AT_ONCE_MAX]]
         alarms = [(self._listing.alarms.get(key), revision) for key, revision in seen]
         if event.args.get("visible"):
@@ -195,10 +196,10 @@ class AlarmPage:
             if alarm is None:
                 self._view.tell(self._view.text("alarms.over"))
             else:
-                await self._ask_and_act(alarm, alarm_details.possible(alarm, action), revision)
+                await self._ask_and_act(alarm, alarm_details.possible(alarm, wish), revision)
 
-    async def _ask_and_act(self, alarm: AlarmView, action: Action, seen: int | None = None) -> None:
-        text, now_ns = self._view.text, self._now_ns
+    async def _ask_and_act(self, alarm: AlarmView, wish: Wish, seen: int | None = None) -> None:
+        text, now_ns, action = self._view.text, self._now_ns, wish.action
         about = f"{alarm.tag} {condition(text, alarm)} – {text.place(alarm.org)}"
         args: dict[str, Json] | None = {}
         with self._side:
@@ -206,8 +207,8 @@ class AlarmPage:
                 args = await alarm_dialogs.shelve(text, about, now_ns)
             elif action is Action.REMOVE_FROM_SERVICE:
                 args = await alarm_dialogs.take_out_of_service(text, about, now_ns)
-            elif action is Action.COMMENT:
-                args = await alarm_dialogs.comment(text, text("action.comment"), about, needed=True)
+            elif action is Action.COMMENT or wish.says:
+                args = await alarm_dialogs.comment(text, alarm_details.name(text, wish), about, needed=True)
         if args is not None:
             await self._act(alarm, action, alarm.revision if seen is None else seen, args)
 

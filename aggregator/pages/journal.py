@@ -81,7 +81,9 @@ class JournalPage:
             "".join(self._line(each) for each in shown)
             or f'<tr><td colspan="5">{escape(text("journal.none"))}</td></tr>'
         )
-        self._table.set_content(f'<table class="cr-table cr-journal"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+        self._table.set_content(
+            f'<table class="cr-table cr-journal"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
 
     def _line(self, followed: Followed) -> str:
         entry = followed.entry

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+from aggregator.alarms.policy import gas_of
 from aggregator.journal.log import JournalKind
+from aggregator.pages.alarm_rows import condition_word
 from aggregator.pages.moments import NO_NUMBER
 from aggregator.pages.texts import Texts
 
@@ -99,7 +101,9 @@ def _agents_event(text: Texts, data: Table, event: Table) -> str:
     about: Table = event.get("data", {})
     if "tag" not in about:
         return f"{event.get('agent', '')}: {word}"
-    condition = text.word("condition", f"{about.get('kind')}_{about.get('level') or about.get('previous_level') or 1}")
+    level = about.get("level") or about.get("previous_level") or 1
+    is_gas = gas_of(str(about.get("unit", "")), str(about.get("class", ""))) is not None
+    condition = condition_word(text, str(about.get("kind")), level, is_gas=is_gas)
     return text(
         "sentence.condition", tag=about["tag"], condition=condition, event=word,
         value=about.get("value", NO_NUMBER), unit=text.word("unit", str(about.get("unit", ""))),

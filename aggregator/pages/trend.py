@@ -28,7 +28,7 @@ RANGES_S: Final = {
     "1d": int(timedelta(days=1).total_seconds()),
     "7d": int(timedelta(days=7).total_seconds()),
 }
-RANGE_DEFAULT: Final = "1h"
+RANGE_DEFAULT: Final = "10min"
 WIDTH: Final = 700
 
 

@@ -135,7 +135,7 @@ def _height(trend: Trend, live: Sequence[Seen]) -> dict[str, float]:
         return {}
     low, high = min(numbers), max(numbers)
     span = high - low or abs(high) * 0.2 or 1.0
-    step = 10 ** math.floor(math.log10(span)) / 2
+    step = 10 ** math.floor(math.log10(span)) / 5
     bottom, top = math.floor((low - 0.05 * span) / step), math.ceil((high + 0.05 * span) / step)
     if 0 <= low <= high * 0.2:
         bottom = 0  # a concentration is never below nothing

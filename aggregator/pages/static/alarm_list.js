@@ -3,7 +3,7 @@
 "use strict";
 window.alarmList = (() => {
   const READING_MS = 15000;  // an operator who has not moved for so long no longer reads: the list follows again
-  let api = null, KEYS = {}, reading = false, touched_ms = -Infinity;
+  let api = null, KEYS = [], reading = false, touched_ms = -Infinity;
 
   const symbol = (look, number) =>
     `<svg class="sym ${look}" viewBox="0 0 24 24" aria-hidden="true"><use class="shape" href="#cr-shape-${number}"></use>` +
@@ -30,12 +30,12 @@ window.alarmList = (() => {
     return api?.getSelectedNodes()[0]?.data ?? null;
   }
 
-  function ask(action, rows, visible = false) {
-    emitEvent("alarm_action", { action, visible, rows: rows.map((row) => [row.id, row.revision]) });
+  function ask(key, rows, visible = false) {
+    emitEvent("alarm_action", { key, visible, rows: rows.map((row) => [row.id, row.revision]) });
   }
 
   function askVisible() {
-    ask("acknowledge", visible(), true);
+    ask("k", visible(), true);
   }
 
   // Only rows that are wholly on screen: nobody acknowledges what nobody saw.
@@ -62,11 +62,10 @@ window.alarmList = (() => {
 
   function key(event) {
     if (!api || controlRoom.typing(event) || document.querySelector(".q-dialog")) return;
-    const action = KEYS[event.key];
     if (event.key === "n") emitEvent("alarm_show_new", {});
     else if (event.key === "V") askVisible();
     else if (["ArrowDown", "ArrowUp"].includes(event.key) && (!selected() || document.activeElement === document.body)) enter();
-    else if (action && selected()) ask(action, [selected()]);
+    else if (KEYS.includes(event.key) && selected()) ask(event.key, [selected()]);
     else return;
     touch();  // who acts reads: what he acted on stays where it is
     event.preventDefault();
@@ -90,6 +89,14 @@ window.alarmList = (() => {
     if (node && node.rowIndex !== null && document.activeElement?.closest(".ag-root")) focus(node.rowIndex);
   }
 
+  // Only a row that is drawn can take the keyboard, and none while the grid calls us.
+  function begin(id) {
+    setTimeout(() => {
+      const node = api.getRowNode(id);
+      if (node && node.rowIndex !== null) focus(node.rowIndex);
+    });
+  }
+
   function ready(grid, keys, select) {
     api = grid;
     KEYS = keys;
@@ -101,8 +108,8 @@ window.alarmList = (() => {
       if (event.rowIndex !== null) api.getDisplayedRowAtIndex(event.rowIndex)?.setSelected(true, true);
     });
     api.addEventListener("selectionChanged", () => emitEvent("alarm_selected", { id: selected()?.id ?? "" }));
-    const node = select && api.getRowNode(select);
-    if (node) setTimeout(() => focus(node.rowIndex));  // while the grid calls us it gives no cell the keyboard's focus
+    if (select && api.getRenderedNodes().length) begin(select);
+    else if (select) api.addEventListener("firstDataRendered", () => begin(select));
   }
 
   // Add, change, take away, in one go.

@@ -87,7 +87,7 @@ def test_no_dialog_and_no_notice_has_a_grave_fault(visit, busy, language):
         assert grave(page, ".q-dialog") == "", key
         page.keyboard.press("Escape")
         expect(page.locator(".q-dialog")).to_have_count(0)
-    page.evaluate("emitEvent('alarm_action', {action: 'acknowledge', rows: [['acme/AT-1/high', 0]]})")
+    page.evaluate("emitEvent('alarm_action', {key: 'k', rows: [['acme/AT-1/high', 0]]})")
     page.locator(".q-notification").wait_for()
     page.wait_for_function(SETTLED, arg=".q-notification")
     assert grave(page) == ""

@@ -105,7 +105,7 @@ def test_what_has_changed_meanwhile_is_told_and_not_acknowledged(visit, control_
     control_room.raise_alarms(1, "AT-301")
     page = visit("zhang").open("/alarms")
     row(page, "AT-301").wait_for()
-    page.evaluate("emitEvent('alarm_action', {action: 'acknowledge', rows: [['acme/AT-301/high', 0]]})")
+    page.evaluate("emitEvent('alarm_action', {key: 'k', rows: [['acme/AT-301/high', 0]]})")
     expect(page.locator(".q-notification")).to_contain_text("AT-301 is now: unacknowledged")
     expect(row(page, "AT-301")).to_contain_text("unacknowledged")
 
@@ -124,6 +124,19 @@ def test_who_acts_before_he_is_told_what_changed_is_told_in_words(visit, control
             page.locator(".cr-side").get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".q-notification")).to_contain_text(f"{tag} is now: unacknowledged")
     assert not control_room.alarm(tag)["acknowledged"]
+
+
+def test_an_acknowledgement_can_carry_a_comment(visit, control_room):
+    control_room.raise_alarms(1, "AT-351")
+    page = visit("zhang").open("/alarms?select=acme/AT-351/high")
+    expect(page.locator(".cr-side h2")).to_contain_text("AT-351")
+    page.keyboard.press("K")
+    expect(page.get_by_label("Comment", exact=True)).to_be_focused()
+    page.keyboard.type("valve shut by hand")
+    page.keyboard.press("Enter")
+    expect(page.locator(".cr-side")).to_contain_text("valve shut by hand")
+    said = control_room.alarm("AT-351")
+    assert (said["acknowledged"], said["comment"]) == (True, "valve shut by hand")
 
 
 def test_a_shelf_needs_a_reason_and_shows_what_is_left(visit, control_room):

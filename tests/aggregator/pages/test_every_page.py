@@ -12,7 +12,7 @@ PATHS = (
     "/points?part=alarmed", "/points?part=doubtful", "/points/acme/AT-1", "/points/acme/AT-1?range=7d",
     "/points/acme/none", "/agents", "/journal", "/journal?subject=alarms",
 )  # fmt: skip
-DIALOGS = {"h": 4, "o": 5, "m": 3}
+DIALOGS = {"K": 3, "h": 4, "o": 5, "m": 3}
 """Key, and how many things in the dialog have a place of their own for the keyboard."""
 
 

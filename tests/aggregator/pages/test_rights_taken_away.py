@@ -85,7 +85,7 @@ def test_a_browser_that_will_not_leave_has_a_dead_page(visit, control_room, zhan
     for do in (by_button, by_key, by_visible):
         do(page)
     row = [f"acme/{tag}/high", before["revision"]]
-    page.evaluate("row => emitEvent('alarm_action', {action: 'acknowledge', rows: [row]})", row)
+    page.evaluate("row => emitEvent('alarm_action', {key: 'k', rows: [row]})", row)
     control_room.raise_alarms(1, f"{tag}-later")
     other = visit("li").open(f"/alarms?find={tag}")
     expect(other.locator(".ag-center-cols-container")).to_contain_text(f"{tag}-later")

@@ -37,10 +37,10 @@ def test_an_acknowledgement_says_who_and_what():
 def test_an_agents_event_is_told_from_its_own_record():
     event: dict[str, Json] = {
         "type": "condition_on", "agent": "gate",
-        "data": {"tag": "AT-103", "kind": "high", "level": 2, "value": 2.5, "unit": "mg/m3"},
+        "data": {"tag": "AT-103", "kind": "high", "level": 2, "value": 2.5, "unit": "mg/m3", "class": "safety"},
     }  # fmt: skip
     said = line(texts(Language.EN), JournalKind.EVENT, record({}, late=True), b"", canonical(event))
-    assert said.what == "AT-103 high high on, 2.5 mg/m³"
+    assert said.what == "AT-103 gas level 2 on, 2.5 mg/m³"
     assert said.late
 
 
