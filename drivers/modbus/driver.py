@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.batch import SampleBatch
-from contract.clock import Clock
+from contract.clock import NS_PER_S, Clock
 from contract.errors import ConfigError, Fault
 from contract.points import PointRole, PointSpec
 from drivers.base import DeviceHealth, DeviceSetup
@@ -60,7 +60,7 @@ class ModbusDriver:
                 self._units.append(Unit(setup, points, cost, rng, shared=len(setups) > 1))
         self._groups = [(unit, group) for unit in self._units for group in unit.groups]
         if not self._faults:
-            self._faults += self._overload()
+            self._faults += [*self._overload(), *self._too_long()]
         self._memories = [] if folder is None else [Memory(folder, s.name, _settings(s), _measured(s)) for s in setups]
         self._timetable: Timetable | None = None
 
@@ -162,6 +162,20 @@ class ModbusDriver:
             parts.append(f"{len(more)} more {sum(of_it for of_it, _ in more):.0%}")
         message = f"{self._settings.endpoint} would be busy for {share:.0%} of the time ({' + '.join(parts)})"
         return [Fault("points.csv", None, "poll_s", message, "Poll less often, or shorten pause_ms of the devices")]
+
+    def _too_long(self) -> list[Fault]:
+        """Requests that a line of known speed cannot carry both ways within the time-out."""
+        faults = []
+        for unit, setup in zip(self._units, self._setups, strict=True):
+            settings = unit.settings
+            longest_s = (
+                max(unit.cost.of(request.span) for group in unit.groups for request in group.requests) / NS_PER_S
+            )
+            if (settings.transport.is_rtu or settings.baudrate) and longest_s > settings.timeout_s:
+                message = f"a request takes {longest_s:.2f} s on this line, and timeout_s is {settings.timeout_s:g}"
+                remedy = "Make it longer, or max_registers and max_gap smaller"
+                faults.append(Fault("agent.toml", None, f"{setup.place}.timeout_s", message, remedy))
+        return faults
 
     def _missed(self, unit: Unit) -> int:
         if self._timetable is None:

@@ -410,6 +410,14 @@ def test_keys_that_do_not_go_together_are_found_offline(keys, column, new_driver
     assert [fault.column for fault in driver.check()] == [f"device.1.{column}"]
 
 
+def test_a_line_too_slow_for_its_time_out_is_found_offline(on_line, new_point):
+    points = [new_point(2 + i, f"holding:{i}", poll_s=10.0) for i in range(100)]
+    assert on_line("/dev/ttyS1", *points, baudrate=9600).check() == []
+    (fault,) = on_line("/dev/ttyS1", *points, baudrate=2400).check()
+    assert (fault.column, "takes 1.01 s" in fault.message) == ("device.1.timeout_s", True)
+    assert on_line("/dev/ttyS1", *points, baudrate=2400, max_registers=20).check() == []
+
+
 def test_a_device_without_a_function_is_not_asked_with_it(new_driver, new_point):
     (fault,) = new_driver(1, new_point(2, "input:7"), functions=[3]).check()
     assert (fault.column, "function 4" in fault.message) == ("register", True)
