@@ -59,7 +59,7 @@ class ModbusSettings(BaseModel):
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     timeout_s: Annotated[float, Field(ge=0.01, le=60, allow_inf_nan=False)] = 0.5
     pause_ms: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 0.0
-    late_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.5
+    late_s: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 1.0
     silent_max_s: Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)] = 15.0
     max_registers: Annotated[int, Field(ge=1, le=125)] = 125
     max_bits: Annotated[int, Field(ge=1, le=2000)] = 2000

@@ -29,5 +29,21 @@ def test_the_driver_predicts_its_time_in_the_report(folder: Any) -> None:
     assert "ms" in "".join(report)
 
 
+SECOND = '\n[[device]]\nname = "second"\ndriver = "modbus"\nhost = "127.0.0.1"\nunit = 2\n'
+
+
+def test_devices_at_one_place_share_a_connection_and_its_time(folder: Any) -> None:
+    folder.write_toml((folder.path / "agent.toml").read_text("utf-8") + SECOND)
+    folder.write_points({}, {"device": "second", "poll_s": "0.1"})
+    report = check_report(folder.load())
+    assert "  2 devices share 127.0.0.1:502: 2.2% of its time" in report
+
+
+def test_devices_at_one_place_that_differ_in_it_are_told_by_key(folder: Any) -> None:
+    folder.write_toml((folder.path / "agent.toml").read_text("utf-8") + SECOND + "reconnect_max_s = 9.0\n")
+    folder.write_points({}, {"device": "second"})
+    assert folder.places() == [("agent.toml", None, "device.2.reconnect_max_s")]
+
+
 def test_a_sound_configuration_has_no_faults_of_drivers(folder: Any) -> None:
     assert driver_faults(folder.load()) == []
