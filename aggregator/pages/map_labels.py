@@ -107,6 +107,6 @@ def nearest(at: Point, centre: Point, label: Label) -> Point:
 
 
 def is_far(at: Point, centre: Point, label: Label, side: float) -> bool:
-    """True where the eye needs a line from the symbol to its label."""
+    """True where the eye needs a line from the symbol to its label: anywhere but right beside it."""
     x, y = nearest(at, centre, label)
-    return max(abs(x - at[0]), abs(y - at[1])) > side / 2 + label.height * (_GAP + 0.5)
+    return max(abs(x - at[0]), abs(y - at[1])) > side / 2 + label.height * 2 * _GAP

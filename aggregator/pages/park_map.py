@@ -57,6 +57,7 @@ def draw(text: Texts, scene: Scene) -> str:
     )
     features = sorted(scene.plan.features, key=lambda each: each.kind != "water")
     titles = [_title(text, each, unit) for each in scene.plan.sources]
+    veils = [_veil(text, each, scene.points, unit) for each in scene.plan.sources]
     alarmed = sum(mark.rank == _ALARMED for mark in marks)
     wanted = [
         *(mark.wanted() for mark in marks[:alarmed]),
@@ -64,7 +65,12 @@ def draw(text: Texts, scene: Scene) -> str:
         *(mark.wanted() for mark in marks[alarmed:]),
     ]
     labels = tuple(each.label() for each in wanted)
-    taken = [map_labels.box(mark.at, mark.side, mark.side) for mark in marks] + [title.box for title in titles]
+    taken = [
+        *(map_labels.box(mark.at, mark.side, mark.side) for mark in marks),
+        *(title.box for title in titles),
+        *(veil.box for veil in veils if veil is not None),
+        *((x, y, x + wide, y + high) for x, y, wide, high in map(_place_to_go, features) if wide),
+    ]
     found = map_labels.place(labels, tuple(taken), (0.0, 0.0, size.width, size.height))
     words = [_written(*each) for each in zip(wanted, labels, found, strict=True)]
     names = slice(alarmed, alarmed + len(features))
@@ -72,7 +78,7 @@ def draw(text: Texts, scene: Scene) -> str:
     parts = [
         *(_shape_of(each, unit) for each in features),
         *words[names],
-        *(_source(text, each, title, scene, unit) for each, title in zip(scene.plan.sources, titles, strict=True)),
+        *(_source(*each, scene, unit) for each in zip(scene.plan.sources, titles, veils, strict=True)),
         *(
             _leader(mark, label, centre, unit)
             for mark, label, centre in zip(marks[:alarmed], labels, found, strict=False)
@@ -177,6 +183,11 @@ def _along(line: Sequence[Point]) -> tuple[Point, ...]:
     )  # fmt: skip
 
 
+def _place_to_go(feature: Feature) -> tuple[float, float, float, float]:
+    """Its box; of any other feature an empty one."""
+    return feature.at if feature.at is not None and feature.kind in _PLACES_TO_GO else (0, 0, 0, 0)
+
+
 _PLACES_TO_GO: Final = frozenset({FeatureKind.SHELTER, FeatureKind.GATE})
 
 
@@ -206,16 +217,15 @@ def _title(text: Texts, source: Source, unit: float) -> _Title:
     return _Title(said, badge + label, (x, y - 28 * unit, right, y - 3 * unit))
 
 
-def _source(text: Texts, source: Source, title: _Title, scene: Scene, unit: float) -> str:
+def _source(source: Source, title: _Title, veil: _Veil | None, scene: Scene, unit: float) -> str:
     x, y, _, _ = source.at
-    mine = [point for point in scene.points.values() if _is_below(point.org, source.org)]
     alarm = next((each for each in _shown(scene.standing) if _is_below(each.org, source.org)), None)
     symbol = "" if alarm is None else _symbol(alarm, x - 34 * unit, y - 30 * unit, 28 * unit)
     said = escape(title.said)
     return (
         f'<a href="/points?source={escape(source.org)}" aria-label="{said}"><g class="m-hazard">'
         f"<title>{said}</title>{_shape(source.shape, source.at)}{title.markup}</g></a>"
-        f"{_veil(text, source, mine, unit)}{symbol}"
+        f"{'' if veil is None else veil.markup}{symbol}"
     )
 
 
@@ -238,15 +248,26 @@ def _badge(text: Texts, source: Source, x: float, y: float, unit: float) -> tupl
     ), width
 
 
-def _veil(text: Texts, source: Source, mine: Sequence[PointView], unit: float) -> str:
-    """Over a source whose every point is doubtful: what is drawn in it is not as it is now."""
+@dataclass(frozen=True, slots=True)
+class _Veil:
+    """Over a source whose every point is doubtful, and what it says, with the box of that."""
+
+    markup: str
+    box: Box
+
+
+def _veil(text: Texts, source: Source, points: _Points, unit: float) -> _Veil | None:
+    """None while at least one point is as it is now."""
+    mine = [point for point in points.values() if _is_below(point.org, source.org)]
     if not mine or any(point.doubt is None for point in mine):
-        return ""
+        return None
     x, y, width, height = source.at
     ages = [point.age_s for point in mine if point.age_s is not None]
-    said = text("map.no_data", age=duration(min(ages))) if ages else text("map.never")
+    said = "? " + (text("map.no_data", age=duration(min(ages))) if ages else text("map.never"))
+    size, middle = 15 * unit, (x + width / 2, y + height + 14 * unit)
     veil = _shape(source.shape, source.at).replace("<", '<g class="m-veil"><', 1) + "</g>"
-    return veil + _label("? " + said, x + width / 2, y + height + 14 * unit, 15 * unit, "m-veil-text")
+    box = map_labels.box(middle, _steady_width(said, size), size * _LINE)
+    return _Veil(veil + _label(said, *middle, size, "m-veil-text"), box)
 
 
 def _shown(standing: Sequence[AlarmView]) -> list[AlarmView]:

@@ -104,6 +104,21 @@ def test_a_detector_in_alarm_has_its_value_beside_it_and_others_beside_it_give_w
     assert drawn.count("<title>AT-") == 29
 
 
+def test_what_a_veil_says_is_covered_by_no_label():
+    text_y = 100 + 14  # below the source, a pixel being a unit of this map
+    near = "".join(
+        f'[[detector]]\norganisation = "acme"\ntag = "AT-{n}"\nat = [{10 + 8 * n}, 104]\n' for n in range(2, 12)
+    )
+    points = [point(f"AT-{n}", doubt=Doubt.AGENT_AWAY, age_s=75) for n in range(1, 12)]
+    park = view(parse(REGISTER + near, "x"))
+    root = ET.fromstring(draw(TEXT, Scene(park, {(each.organisation, each.tag): each for each in points}, [])))
+    said = next(each for each in root.iter("text") if "no data for" in (each.text or ""))
+    assert float(said.attrib["y"]) == pytest.approx(text_y + 5)
+    for label in root.iter("text"):
+        if (label.text or "").startswith("AT-"):
+            assert abs(float(label.attrib["y"]) - text_y) > 13 or abs(float(label.attrib["x"]) - 60) > 70
+
+
 @pytest.mark.parametrize("found", [(), (point("AT-1", doubt=Doubt.AGENT_AWAY),), (point("AT-1", None, quality=0x81),)])
 def test_a_detector_that_is_not_believed_is_marked(found):
     assert 'class="sym bad' in draw(TEXT, scene(*found))
