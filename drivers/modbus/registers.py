@@ -107,6 +107,7 @@ class BlockDecoder:
         self._bit_byte, self._bit_shift = _bit_places(request, members[self._bits])
         self._gathers = tuple(_gathers(request, members))
         self._points.flags.writeable = False  # every batch has it
+        self._led: NDArray[np.int32] | None = None
         self._scale = np.array([p.spec.scale for p in members[self._integers]], np.float64)
         self._offset = np.array([p.spec.offset for p in members[self._integers]], np.float64)
         self._unsigned64 = np.array([p.spec.type is PointType.UINT64 for p in members[self._integers]], np.bool_)
@@ -115,6 +116,10 @@ class BlockDecoder:
             _Sided(row, p.address, (meanings or {}).get(p.address.status_name)) for row, p in enumerate(members)
             if p.address.sides
         )  # fmt: skip
+        # Floats may be none, scaling may overflow; whoever has neither nor anything to judge is spared the looking.
+        bounded = (np.abs(self._scale) < 1e280).all() and (np.abs(self._offset) < 1e299).all()
+        all_integers = self._integers.stop == self._size
+        self._always_finite = bool(all_integers and bounded and not self._sided and not self._loops.size)
         self._side_places = [_side_place(request, sides[i - len(points)]) for i in request.members if i >= len(points)]
 
     @property
@@ -132,38 +137,53 @@ class BlockDecoder:
         return words
 
     def decode(
-        self, payload: bytes, time_ns: int, mono_ns: int, beside: Mapping[SideWord, int] | None = None
+        self,
+        payload: bytes,
+        time_ns: int,
+        mono_ns: int,
+        beside: Mapping[SideWord, int] | None = None,
+        own: int | None = None,
     ) -> SampleBatch:
-        """Samples of a reply's data bytes, all with the one stamp of their arrival.
+        """Samples of a reply's data bytes, all with the one stamp of their arrival, led by a 1 for the device's ``own`` point.
 
         Integers give raw and scaled value, floats the device's own number with raw 0. What is no finite number is
         BAD_SENSOR_FAILURE with the value NaN. ``beside`` are the side words of this turn; a status word that is not among
         them leaves its value UNCERTAIN, a scaling register makes it BAD.
         """
         assert len(payload) == self._reply_size, "the link lets only replies of the right size through"
-        batch = self._batch(time_ns, mono_ns)
+        whole, batch = self._room(time_ns, mono_ns, own)
         if self._bit_byte.size:
             block = np.frombuffer(payload, np.uint8)
             batch.raw[self._bits] = (block.take(self._bit_byte) >> self._bit_shift) & 1
-        with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN or an overflow is judged below
+        if self._always_finite:
             broken = self._fill(batch, payload)
-            if self._loops.size:
-                self._judge_loops(batch)
-            if self._scale.size:
-                scaled = scale_raw(batch.raw[self._integers], self._scale, self._offset, self._unsigned64)
-                batch.value[self._integers] = scaled
-            for sided in self._sided:
-                _apply(batch, sided, beside or {})
+            self._scale_integers(batch)
+            if broken is None:
+                return whole
+        else:
+            with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN or an overflow is judged below
+                broken = self._fill(batch, payload)
+                if self._loops.size:
+                    self._judge_loops(batch)
+                self._scale_integers(batch)
+                for sided in self._sided:
+                    _apply(batch, sided, beside or {})
         finite = np.isfinite(batch.value)
         if broken is not None or not finite.all():
             none = ~finite if broken is None else ~finite | broken
             batch.quality[none & (batch.quality < Quality.BAD)] = Quality.BAD_SENSOR_FAILURE
             batch.value[none] = np.nan
-        return batch
+        return whole
+
+    def _scale_integers(self, batch: SampleBatch) -> None:
+        if self._scale.size:
+            whole = self._integers.stop == self._size
+            raw = batch.raw if whole else batch.raw[self._integers]
+            batch.value[self._integers] = scale_raw(raw, self._scale, self._offset, self._unsigned64)
 
     def failed(self, quality: Quality, time_ns: int, mono_ns: int) -> SampleBatch:
         """The rows of a request that brought no values: NaN and raw 0 under a BAD quality."""
-        batch = self._batch(time_ns, mono_ns)
+        batch, _ = self._room(time_ns, mono_ns, None)
         batch.value.fill(np.nan)
         batch.quality.fill(quality)
         return batch
@@ -188,12 +208,25 @@ class BlockDecoder:
         numbers = np.where(self._loops < self._integers.stop, batch.raw[self._loops], batch.value[self._loops])
         batch.quality[self._loops] = instrument.ne43(4 + (numbers - self._at_4_ma) * self._per_ma)
 
-    def _batch(self, time_ns: int, mono_ns: int) -> SampleBatch:
-        size = self._size
-        return SampleBatch(
-            self._points, np.full(size, time_ns), np.full(size, mono_ns), np.zeros(size), np.zeros(size, np.uint8),
-            np.zeros(size, np.int64),
-        )  # fmt: skip
+    def _room(self, time_ns: int, mono_ns: int, own: int | None) -> tuple[SampleBatch, SampleBatch]:
+        """A batch to fill, and its part without the row of the device; quality is GOOD throughout."""
+        size = self._size + (own is not None)
+        time, mono = np.empty(size, np.int64), np.empty(size, np.int64)
+        time.fill(time_ns)
+        mono.fill(mono_ns)
+        value, quality, raw = np.empty(size), np.zeros(size, np.uint8), np.zeros(size, np.int64)
+        if own is None:
+            batch = SampleBatch(self._points, time, mono, value, quality, raw)
+            return batch, batch
+        value[0], raw[0] = 1.0, 1
+        whole = SampleBatch(self._led_by(own), time, mono, value, quality, raw)
+        return whole, SampleBatch(self._points, time[1:], mono[1:], value[1:], quality[1:], raw[1:])
+
+    def _led_by(self, own: int) -> NDArray[np.int32]:
+        if self._led is None or self._led[0] != own:
+            self._led = np.concatenate([np.array([own], np.int32), self._points])
+            self._led.flags.writeable = False
+        return self._led
 
 
 def _apply(batch: SampleBatch, sided: _Sided, beside: Mapping[SideWord, int]) -> None:

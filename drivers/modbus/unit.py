@@ -202,20 +202,21 @@ class Unit:
         read = turn.pending.popleft()
         self._breaker.answered()
         self._last_answer_mono_ns = answer.mono_ns
-        rows = []
-        if not turn.device_told:
-            rows.append(self._device_row(answer.time_ns, answer.mono_ns, answered=True))
-            turn.device_told = True
-            if turn.group.left_out is not None:
-                rows.append(turn.group.left_out.failed(Quality.BAD_CONFIG, answer.time_ns, answer.mono_ns))
+        first, turn.device_told = not turn.device_told, True
+        self._state = DeviceState.ANSWERING
         if answer.exception is None:
             self._measure(read.request, answer.took_ns)
             turn.search.given(read.request, answer.mono_ns)
-            turn.beside |= read.decoder.side_words(answer.payload)
-            rows.append(read.decoder.decode(answer.payload, answer.time_ns, answer.mono_ns, turn.beside))
+            if read.decoder.has_side_words:
+                turn.beside |= read.decoder.side_words(answer.payload)
+            own = self._own.id if first else None
+            rows = [read.decoder.decode(answer.payload, answer.time_ns, answer.mono_ns, turn.beside, own)]
         else:
+            rows = [self._device_row(answer.time_ns, answer.mono_ns, answered=True)] if first else []
             rows += self._refused(turn, read, answer, answer.exception)
-        return SampleBatch.concat(rows)
+        if first and turn.group.left_out is not None:
+            rows.append(turn.group.left_out.failed(Quality.BAD_CONFIG, answer.time_ns, answer.mono_ns))
+        return rows[0] if len(rows) == 1 else SampleBatch.concat(rows)
 
     def _refused(self, turn: Turn, read: _Read, answer: Answer, code: int) -> list[SampleBatch]:
         """Halves in place of a refused block, else rows that say why there is no value."""
