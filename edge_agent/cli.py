@@ -10,8 +10,10 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +73,18 @@ def _parser() -> argparse.ArgumentParser:
         "--replace",
         action="store_true",
         help="replace keys that exist, of an agent that has no data yet: the control room never admits a name twice",
+    )
+
+    certificate = _command(
+        commands, "opcua-certificate", _opcua_certificate,
+        "make this gateway's certificate for OPC UA servers (keys/opcua.key and keys/opcua.der)",
+    )  # fmt: skip
+    certificate.add_argument(
+        "--host", action="append", metavar="NAME",
+        help="name or address of this gateway, also more than once; its host name if left out",
+    )  # fmt: skip
+    certificate.add_argument(
+        "--replace", action="store_true", help="replace files that exist; every server must learn to trust the new ones"
     )
 
     status = _command(commands, "status", _status, "what the running agent says of itself")
@@ -147,6 +161,30 @@ def _keygen(arguments: argparse.Namespace) -> int:
     public.write_text(format_public(keys.public), encoding="ascii")
     print(f"made {secret} (secret, stays here) and {public}")
     print(f"at the aggregator: aggregator agents add {identity.name} {public.name} --dir AGGREGATOR_DIR")
+    return 0
+
+
+def _opcua_certificate(arguments: argparse.Namespace) -> int:
+    from contract.errors import ConfigError
+    from drivers.opcua.certificates import make, thumbprint, write_identity
+    from edge_agent.settings.load import read_identity
+
+    try:
+        identity = read_identity(arguments.directory)
+    except ConfigError as error:
+        return _refuse(error)
+    key, certificate = (arguments.directory / "keys" / name for name in ("opcua.key", "opcua.der"))
+    if key.exists() and not arguments.replace:
+        print(f"edge-agent: {key} exists; --replace makes new files, which every server must trust", file=sys.stderr)
+        return EXIT_FAILED
+    try:
+        own = make(identity.name, arguments.host or [socket.gethostname()], datetime.now(UTC))
+        write_identity(own, key, certificate)
+    except (ValueError, OSError) as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print(f"made {key} (secret, stays here) and {certificate}")
+    print(f"let each server trust {certificate.name}: application {own.uri}, thumbprint {thumbprint(own.certificate)}")
     return 0
 
 

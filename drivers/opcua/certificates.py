@@ -1,4 +1,4 @@
-"""Certificates: making our own, reading those of files, and judging that of a server. Knows nothing of OPC UA's wire.
+"""Certificates: making our own, files of them, and judging that of a server. Knows nothing of OPC UA's wire.
 
 An application certificate names its application by a URI (OPC 10000-6, clause 6.2.2); ours is both identity and key. A server
 is believed if its certificate lies in the file or folder that the engineer named, or if an authority that lies there issued it.
@@ -7,6 +7,7 @@ is believed if its certificate lies in the file or folder that the engineer name
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,7 +43,10 @@ class Identity:
 
 
 def make(name: str, hosts: Sequence[str], now: datetime) -> Identity:
-    """A self-signed identity for the agent of that name on the hosts (names or addresses)."""
+    """A self-signed identity for the agent of that name on the hosts (names or addresses).
+
+    Raises ValueError where a name is not ASCII.
+    """
     key = generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"parksentry edge agent {name}"[:64])])
     names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(f"{_URI}:{name}"), *map(_host, hosts)]
@@ -69,6 +73,16 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def write_identity(identity: Identity, key_path: Path, certificate_path: Path) -> None:
+    """In place of what is there: the key as PEM, readable for its owner alone, the certificate as DER. Raises OSError."""
+    key_path.parent.mkdir(parents=True, exist_ok=True)
+    key_path.unlink(missing_ok=True)
+    descriptor = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem_of(identity.key))
+    certificate_path.write_bytes(der_of(identity.certificate))
 
 
 def pem_of(key: RSAPrivateKey) -> bytes:

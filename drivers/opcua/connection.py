@@ -61,6 +61,7 @@ class Phase(Enum):
     """How far a connection has come; says what a failure means."""
 
     CONNECTING = "connecting"
+    ASKING = "asking what there is"
     SECURING = "securing"
     SIGNING_IN = "signing in"
     OPEN = "open"
@@ -171,9 +172,12 @@ class Connection:
         client = _new_client(self._settings)
         try:
             await self._reach(client)
+            self._phase = Phase.ASKING
             await client.open_secure_channel()
             self._traffic.requests += 1
-            return await client.get_endpoints()
+            endpoints = await client.get_endpoints()
+            self._phase = Phase.CONNECTING
+            return endpoints
         finally:
             await _drop(client)
 
@@ -256,6 +260,9 @@ class Connection:
     def in_words(self, error: Exception) -> str:
         """What an engineer should read of a failure."""
         secured = self._phase is Phase.SECURING and self._credentials.own is not None
+        if self._phase is Phase.ASKING and isinstance(error, AssertionError | ConnectionError | UaStatusCodeError):
+            why = f": {name_of(error.code)}" if isinstance(error, UaStatusCodeError) else ""
+            return f"the server refuses a channel without security, over which it is asked what it offers{why}"
         if isinstance(error, UaStatusCodeError):
             return f"the server refused: {name_of(error.code)}{self._hint(error.code)}"
         if secured and isinstance(error, AssertionError | OSError):  # asyncua drops the refusal that came

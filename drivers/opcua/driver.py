@@ -254,8 +254,8 @@ def _misfits(settings: OpcUaSettings) -> Iterator[tuple[str, str, str]]:
 
 _REMEDIES: Final = {
     "password_file": "Give a file with one line of UTF-8",
-    "certificate_file": "Make one: python -m drivers.opcua.cli keygen FOLDER",
-    "private_key_file": "Make one: python -m drivers.opcua.cli keygen FOLDER",
+    "certificate_file": "Make one: edge-agent opcua-certificate FOLDER",
+    "private_key_file": "Make one: edge-agent opcua-certificate FOLDER",
     "server_certificate_file": "Give the server's certificate, or a folder of those that are trusted",
     "user_certificate_file": "Give a certificate (DER or PEM) and its RSA key without a password",
 }

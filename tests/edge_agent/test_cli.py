@@ -12,10 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from contract.events import DecodedEvent, EventType, decode_event
 from contract.ids import AgentName
 from contract.keys import format_public, generate, parse_public
+from drivers.opcua.certificates import read_identity as opcua_identity
+from drivers.opcua.certificates import thumbprint
 from edge_agent.app import RealClock
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.rows import OutboxSettings
@@ -116,6 +119,35 @@ def test_keygen_does_not_overwrite_unless_told(ready: Path):
     assert (ready / "keys" / "agent.key").read_text() == before
     assert agent("keygen", ready, "--replace").returncode == 0
     assert (ready / "keys" / "agent.key").read_text() != before
+
+
+def test_a_certificate_for_opc_ua_servers_is_made_once_and_its_key_is_for_the_owner_alone(folder: Path):
+    done = agent("opcua-certificate", folder, "--host", "10.0.0.9", "--host", "gateway")
+    assert done.returncode == 0, done.stderr
+    key, certificate = folder / "keys" / "opcua.key", folder / "keys" / "opcua.der"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    own = opcua_identity(certificate, key)
+    assert own.uri == "urn:parksentry:edge-agent:store-1"
+    names = own.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["gateway"]
+    assert thumbprint(own.certificate) in done.stdout
+    former = key.read_bytes()
+    again = agent("opcua-certificate", folder)
+    assert again.returncode == 1
+    assert "--replace" in again.stderr
+    assert key.read_bytes() == former
+    assert agent("opcua-certificate", folder, "--replace").returncode == 0
+    assert key.read_bytes() != former
+    opcua_identity(certificate, key)
+
+
+def test_a_certificate_needs_the_agents_name_and_a_host_in_ascii(folder: Path):
+    refused = agent("opcua-certificate", folder, "--host", "网关")
+    assert refused.returncode == 1
+    assert "A-label" in refused.stderr
+    assert not (folder / "keys" / "opcua.key").exists()
+    (folder / "agent.toml").unlink()
+    assert agent("opcua-certificate", folder).returncode == 2
 
 
 def test_check_tells_what_was_understood(ready: Path):

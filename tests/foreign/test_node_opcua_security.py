@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
 from contract.points import PointType
 from contract.quality import Quality
-from drivers.opcua import cli
+from drivers.opcua.certificates import make, write_identity
 
 GOOD = Quality.GOOD
 COMM = Quality.BAD_COMM_FAILURE
@@ -20,10 +21,11 @@ USER = ("edge", "secret of the plant")
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """Folders with a key and a certificate each, as the README tells to make them."""
+    """Folders with a key and a certificate each, as the agent's command makes them."""
     folder = tmp_path_factory.mktemp("keys")
     for name in ("ours", "strangers"):
-        assert cli.main(["keygen", str(folder / name), "--name", name, "--host", "127.0.0.1"]) == 0
+        own = make(name, ["127.0.0.1"], datetime.now(UTC))
+        write_identity(own, folder / name / "opcua.key", folder / name / "opcua.der")
     return folder
 
 
@@ -46,14 +48,14 @@ def server(node_program, pki):
 
 @pytest.fixture
 def trusted(server, pki, keys):
-    shutil.copy(keys / "ours" / "keys" / "opcua.der", pki / "trusted" / "certs" / "ours.der")
+    shutil.copy(keys / "ours" / "opcua.der", pki / "trusted" / "certs" / "ours.der")
 
 
 @pytest.fixture
 def new_driver(server, pki, keys, new_setup, new_drivers, new_point, tmp_path):
     def make(**settings):
         (tmp_path / "password").write_text(USER[1] + "\n", "utf-8")
-        ours = keys / "ours" / "keys"
+        ours = keys / "ours"
         usual = {
             "endpoint": server.endpoint,
             "security": POLICIES[0],
@@ -104,7 +106,7 @@ def test_another_server_than_the_trusted_one_gets_no_password(trusted, keys, new
     async def scenario(watched):
         await is_refused(watched, "certificate is not trusted")
 
-    other = str(keys / "strangers" / "keys" / "opcua.der")
+    other = str(keys / "strangers" / "opcua.der")
     watch(new_driver(server_certificate_file=other), scenario)
 
 

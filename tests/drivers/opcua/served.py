@@ -47,12 +47,12 @@ class OneCertificate(UserManager):
         return User(role=UserRole.User) if certificate == self._known else None
 
 
-def refuse_channels() -> None:
-    """Answer a request for a secure channel with a fault, as some servers do that do not trust a certificate."""
+def refuse_channels(policy: str) -> None:
+    """Answer a request for a channel of that policy with a fault, as servers do that do not trust a certificate, or nobody without."""
     original = UaProcessor.open_secure_channel
 
     def refusing(self, algohdr, seqhdr, body):
-        if algohdr.SecurityPolicyURI.endswith("#None"):
+        if not algohdr.SecurityPolicyURI.endswith(f"#{policy}"):
             original(self, algohdr, seqhdr, body)
             return
         request = struct_from_binary(ua.OpenSecureChannelRequest, body)
@@ -149,8 +149,8 @@ class Served:
             revise(**revised)
         if limit := self.asked.get("publish_requests"):
             UaProcessor.publish_request_limit = lambda *_: limit  # type: ignore[method-assign]
-        if self.asked.get("refuse_channels"):
-            refuse_channels()
+        if policy := self.asked.get("refuse_channels"):
+            refuse_channels(policy)
         if self.asked.get("no_deadband"):
             refuse_filters()
         self.count_sessions()

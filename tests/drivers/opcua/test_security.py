@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from contract.quality import Quality
-from drivers.opcua import cli, connection
-from drivers.opcua.certificates import read_certificate, read_identity, thumbprint
+from drivers.opcua import connection
+from drivers.opcua.certificates import make, read_certificate, thumbprint, write_identity
 
 GOOD = Quality.GOOD
 COMM = Quality.BAD_COMM_FAILURE
@@ -31,8 +32,9 @@ class Keys:
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     for name in ("ours", "server", "stranger"):
-        assert cli.main(["keygen", str(folder / name), "--name", name, "--host", "127.0.0.1"]) == 0
-    return Keys(*(folder / name / "keys" for name in ("ours", "server", "stranger")))
+        own = make(name, ["127.0.0.1"], datetime.now(UTC))
+        write_identity(own, folder / name / "opcua.key", folder / name / "opcua.der")
+    return Keys(*(folder / name for name in ("ours", "server", "stranger")))
 
 
 @pytest.fixture
@@ -133,12 +135,24 @@ def test_a_server_that_does_not_trust_us_is_told_by_our_thumbprint_until_it_does
 
 
 def test_a_refusal_that_the_library_swallows_is_told_all_the_same(new_secured, new_driver, new_point, watch, secured):
-    server = new_secured("Basic256Sha256_SignAndEncrypt", refuse_channels=True)
+    server = new_secured("Basic256Sha256_SignAndEncrypt", refuse_channels="Basic256Sha256")
     driver = new_driver(server, new_point(2, "a"), **secured())
 
     async def scenario(watched):
         await watched.until(is_refused(watched))
         assert "it does not trust our certificate" in driver.healths()[0].last_failure
+
+    watch(driver, scenario)
+
+
+def test_a_server_that_cannot_be_asked_what_it_offers_is_told_so(new_secured, new_driver, new_point, watch, secured):
+    server = new_secured("Basic256Sha256_SignAndEncrypt", refuse_channels="None")
+    driver = new_driver(server, new_point(2, "a"), **secured())
+
+    async def scenario(watched):
+        await watched.until(is_refused(watched))
+        told = driver.healths()[0].last_failure
+        assert "the server refuses a channel without security, over which it is asked what it offers" in told
 
     watch(driver, scenario)
 
@@ -250,17 +264,3 @@ def test_check_names_what_is_missing_or_does_not_fit(new_driver, new_point, secu
     assert check(**secured(user_key_file=str(keys.ours / "opcua.key"))) == ["user_certificate_file"]
     user = {"user_certificate_file": str(keys.ours / "opcua.der"), "user_key_file": str(keys.ours / "opcua.key")}
     assert check(username="edge", **user) == ["username"]
-
-
-def test_keys_are_made_once_and_for_the_owner_alone(tmp_path, capsys):
-    assert cli.main(["keygen", str(tmp_path), "--name", "gw-1", "--host", "10.0.0.9"]) == 0
-    key, certificate = tmp_path / "keys/opcua.key", tmp_path / "keys/opcua.der"
-    assert key.stat().st_mode & 0o777 == 0o600
-    own = read_identity(certificate, key)
-    assert own.uri == "urn:parksentry:edge-agent:gw-1"
-    assert thumbprint(own.certificate) in capsys.readouterr().out
-    former = key.read_bytes()
-    assert cli.main(["keygen", str(tmp_path)]) == 1
-    assert key.read_bytes() == former
-    assert cli.main(["keygen", str(tmp_path), "--replace"]) == 0
-    assert key.read_bytes() != former
