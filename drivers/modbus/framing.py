@@ -7,6 +7,7 @@ awaited one is left out where its number proves that (TCP), else it ends the exc
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +16,9 @@ from pymodbus.pdu import DecodePDU
 
 from drivers.modbus.planner import ReadRequest
 
+_REQUEST: Final = struct.Struct(">BHH")
+_HEADER: Final = struct.Struct(">HHH")
+"""Number, protocol, and the length of what follows, which begins with the unit."""
 _HEADER_SIZE: Final = 7
 _LENGTH_MAX: Final = 254
 """Of the unit and the PDU behind the length field (Modbus application protocol 1.1b3, clause 4.1: a PDU has 253 bytes)."""
@@ -53,7 +57,7 @@ class Framing(Protocol):
 
 def _request_pdu(request: ReadRequest) -> bytes:
     """Only the four reading functions have a way out of this program: ``Table`` knows no other."""
-    return bytes((request.function,)) + request.start.to_bytes(2, "big") + request.count.to_bytes(2, "big")
+    return _REQUEST.pack(request.function, request.start, request.count)
 
 
 def _judged(request: ReadRequest, pdu: bytes) -> Reply | Garbled:
@@ -83,7 +87,7 @@ class SocketFraming:
     def feed(self, data: bytes) -> Reply | Garbled | None:
         self._buffer += data
         while len(self._buffer) >= _HEADER_SIZE:
-            number, protocol, length = (int.from_bytes(self._buffer[at : at + 2], "big") for at in (0, 2, 4))
+            number, protocol, length = _HEADER.unpack_from(self._buffer)
             if protocol != 0 or not 2 <= length <= _LENGTH_MAX:
                 return Garbled("this is not Modbus TCP")
             if len(self._buffer) < 6 + length:

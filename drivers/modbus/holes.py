@@ -94,10 +94,14 @@ class Holes:
 
     def due(self, mono_ns: int) -> Span | None:
         """A span whose time to be asked for again has come."""
+        if not self._spans:
+            return None
         return next((span for span, known in self._spans.items() if mono_ns >= known.retry_mono_ns), None)
 
     def put_on_trial(self, mono_ns: int) -> bool:
         """Lengths whose time has come are believed no more. True where there was one."""
+        if not self._lengths:
+            return False
         due = [known for known in self._lengths.values() if not known.on_trial and mono_ns >= known.retry_mono_ns]
         for known in due:
             known.on_trial = True

@@ -64,10 +64,14 @@ class ModbusLink:
             self._stream = None
 
     async def _asked(self, unit: ModbusSettings, request: ReadRequest) -> Answer | Failure:
-        stream = await self._connected(unit.timeout_s)
-        if isinstance(stream, Failure):
-            return stream
-        await self._pause()
+        stream = self._stream
+        if stream is None or stream.lost:
+            opened = await self._opened(unit.timeout_s)
+            if isinstance(opened, Failure):
+                return opened
+            stream = opened
+        if self._clock.mono_ns() < self._quiet_until_mono_ns:
+            await self._clock.sleep_until(self._quiet_until_mono_ns)
         if stream.lost:
             return Failure(FailureReason.UNREACHABLE, stream.lost_in_words())
         outcome = await stream.ask(unit, request)
@@ -76,12 +80,10 @@ class ModbusLink:
         self._quiet_until_mono_ns = ended_ns + rest_ns
         return outcome
 
-    async def _connected(self, timeout_s: float) -> _Stream | Failure:
-        """The open connection, or a new one if it is time to try."""
-        if self._stream is not None and self._stream.lost:
-            self._give_up(FailureReason.DROPPED)  # the device closed it between two requests
+    async def _opened(self, timeout_s: float) -> _Stream | Failure:
+        """A new connection, if it is time to try."""
         if self._stream is not None:
-            return self._stream
+            self._give_up(FailureReason.DROPPED)  # the device closed it between two requests
         if self._clock.mono_ns() < self._next_dial_mono_ns:
             return Failure(FailureReason.WAITING, "waiting before the next attempt to connect")
         self._fruitless += 1
@@ -101,10 +103,6 @@ class ModbusLink:
         self.connects += 1
         self._quiet_until_mono_ns = self._clock.mono_ns() + round(self._settings.connect_pause_ms * NS_PER_MS)
         return stream
-
-    async def _pause(self) -> None:
-        if self._clock.mono_ns() < self._quiet_until_mono_ns:
-            await self._clock.sleep_until(self._quiet_until_mono_ns)
 
     def _give_up(self, reason: FailureReason) -> None:
         """Close, and say from when on to connect again: at once after a link that answered, else after the back-off."""
