@@ -17,7 +17,8 @@ from contract.points import ConditionKind
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """From normal back to normal; see ``tables.ALARM_INSTANCES``."""
+    """From normal back to normal; see ``tables.ALARM_INSTANCES``. Edge times: ``on_time_ns`` of the first activation,
+    ``raised_ns`` of the newest."""
 
     id: str
     key: AlarmKey
@@ -25,6 +26,7 @@ class Instance:
     condition_class: str
     opened_ns: int
     on_time_ns: int
+    raised_ns: int
     level_max: int
     activations: int = 0
     late: bool = False
@@ -103,7 +105,7 @@ def instance_row(instance: Instance) -> dict[str, Any]:
     return {
         "id": instance.id, "organisation": instance.key.organisation, "tag": instance.key.tag,
         "kind": instance.key.kind.value, "org": instance.org, "condition_class": instance.condition_class,
-        "opened_ns": instance.opened_ns, "on_time_ns": instance.on_time_ns, "ended_ns": instance.ended_ns,
+        "opened_ns": instance.opened_ns, "on_time_ns": instance.on_time_ns, "raised_ns": instance.raised_ns, "ended_ns": instance.ended_ns,
         "level_max": instance.level_max, "activations": instance.activations, "late": instance.late,
         "acknowledged_ns": instance.acknowledged_ns, "acknowledged_by": instance.acknowledged_by,
         "comment": instance.comment,
@@ -113,6 +115,6 @@ def instance_row(instance: Instance) -> dict[str, Any]:
 def instance_of(row: Any) -> Instance:
     return Instance(
         row.id, AlarmKey(row.organisation, row.tag, ConditionKind(row.kind)), row.org, row.condition_class,
-        row.opened_ns, row.on_time_ns, row.level_max, row.activations, row.late, row.ended_ns, row.acknowledged_ns,
+        row.opened_ns, row.on_time_ns, row.raised_ns, row.level_max, row.activations, row.late, row.ended_ns, row.acknowledged_ns,
         row.acknowledged_by, row.comment,
     )  # fmt: skip

@@ -187,17 +187,20 @@ def _instance(
     if Effect.OPENS_INSTANCE in found.effects:
         instance = Instance(
             instance_id(condition.activation), alarm.key, condition.org, condition.condition_class.value,
-            changes.wall_ns, condition.on_time_ns, trigger.level,
+            changes.wall_ns, condition.on_time_ns, condition.on_time_ns, trigger.level,
             late=trigger.event in _HISTORY,
         )  # fmt: skip
     if instance is None:
         return None
     if found.effects & {Effect.OPENS_INSTANCE, Effect.JOINS_INSTANCE}:
         changes.put(ALARM_ACTIVATIONS, _link(condition.activation, instance))
-        instance = replace(instance, activations=instance.activations + 1)
+        # What is told late began before that which stands, or after it; other news is newer than all before it.
+        is_older = trigger.event in _HISTORY and condition.on_time_ns < instance.raised_ns
+        raised_ns = instance.raised_ns if is_older else condition.on_time_ns
+        instance = replace(instance, activations=instance.activations + 1, raised_ns=raised_ns)
     if trigger.event is Event.ACKNOWLEDGE and restricted is not None:
         instance = replace(instance, acknowledged_ns=changes.wall_ns, acknowledged_by=str(restricted["person"]))
-    if trigger.event is Event.UNACKNOWLEDGE:
+    if not found.state.acknowledged:
         instance = replace(instance, acknowledged_ns=None, acknowledged_by=None)
     if data.get("comment"):
         instance = replace(instance, comment=str(data["comment"]))

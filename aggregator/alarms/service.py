@@ -33,7 +33,9 @@ class AlarmView:
     ``instance`` names the instance that stands; an alarm that is held while normal has none, and is named by
     "organisation/tag/kind". ``level`` is the present one, 0 where the process is normal; ``level_highest`` the one that the
     alarm is named and ranked by: while it is unacknowledged the highest since it was last acknowledged. ``revision`` is what an action has to give back as *seen*. ``value``, ``setpoint`` are in
-    ``unit``, None where there is no number. Times are ns UTC; ``raised_ns`` is the edge's. ``allowed``: what the table
+    ``unit``, None where there is no number. Times are ns UTC; ``raised_ns`` is the edge's, of
+    the newest activation, ``first_raised_ns`` that of the first one, None where it is the same. ``acknowledged_by`` and
+    ``acknowledged_ns`` are of the acknowledgement that stands, None while an answer is owed. ``allowed``: what the table
     would accept now, whoever asks.
     """
 
@@ -74,6 +76,7 @@ class AlarmView:
     acknowledged_by: str | None
     acknowledged_ns: int | None
     allowed: tuple[Action, ...]
+    first_raised_ns: int | None = None
 
 
 class AlarmService:
@@ -160,7 +163,7 @@ def _view(alarm: Alarm) -> AlarmView:
         condition_class=condition.condition_class.value, is_gas=latches(condition),
         is_toxic=gas(condition) is Gas.TOXIC, sounding=alarm.sounding, value=_number(condition.value),
         unit=condition.unit, setpoint=_number(condition.setpoint), quality=condition.quality,
-        raised_ns=condition.on_time_ns if instance is None else instance.on_time_ns,
+        raised_ns=condition.on_time_ns if instance is None else instance.raised_ns,
         received_ns=alarm.changed_ns if instance is None else instance.opened_ns, changed_ns=alarm.changed_ns,
         revision=alarm.revision, activations=0 if instance is None else instance.activations,
         late=instance is not None and instance.late, agent=condition.activation.agent,
@@ -168,7 +171,14 @@ def _view(alarm: Alarm) -> AlarmView:
         acknowledged_by=None if instance is None else instance.acknowledged_by,
         acknowledged_ns=None if instance is None else instance.acknowledged_ns,
         allowed=tuple(action for action in Action if _would_go(alarm, action)),
+        first_raised_ns=_first_raised_ns(instance),
     )  # fmt: skip
+
+
+def _first_raised_ns(instance: Instance | None) -> int | None:
+    if instance is None or instance.on_time_ns == instance.raised_ns:
+        return None
+    return instance.on_time_ns
 
 
 def _would_go(alarm: Alarm, action: Action) -> bool:

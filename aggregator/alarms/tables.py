@@ -55,9 +55,11 @@ ALARM_INSTANCES: Final = sa.Table(
     sa.Column("acknowledged_ns", sa.BigInteger),
     sa.Column("acknowledged_by", sa.Text),
     sa.Column("comment", sa.Text),
+    sa.Column("raised_ns", sa.BigInteger, nullable=False, server_default="0"),
 )
-"""From normal back to normal. ``opened_ns`` is the aggregator's time, ``on_time_ns`` the edge's. ``late``: it came and
-went before anybody here could know (补传). ``comment`` is the newest; all of them are in the journal."""
+"""From normal back to normal. ``opened_ns`` is the aggregator's time; ``on_time_ns`` and ``raised_ns`` are the edge's, of the
+first and of the newest activation. ``acknowledged_*`` are empty while an answer is owed. ``late``: it came and went before
+anybody here could know (补传). ``comment`` is the newest; all of them are in the journal."""
 
 ALARM_ACTIVATIONS: Final = sa.Table(
     "alarm_activations",

@@ -20,7 +20,7 @@ def past(room):
     def write(*orgs):
         rows = [
             instance_row(Instance(f"i{number}", AlarmKey(org.split("/")[0], f"AT-{number}", ConditionKind.HIGH), org,
-                                  "safety", 1000 - number, 1, 1))
+                                  "safety", 1000 - number, 1, 1, 1))
             for number, org in enumerate(orgs)
         ]  # fmt: skip
         with room.park.connection.begin():

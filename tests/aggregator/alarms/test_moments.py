@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from aggregator.alarms.alarm import Alarm
@@ -265,6 +267,13 @@ def test_nothing_but_an_acknowledgement_is_one(desk, event):
     assert (desk.instance_row()["acknowledged_ns"], desk.instance_row()["acknowledged_by"]) == (None, None)
     desk.take(condition(1, activation=2))
     assert (desk.instance_row()["activations"], desk.instance_row()["comment"]) == (2, "x")
+
+
+@pytest.mark.parametrize(("on_time_ns", "raised_ns"), [(3, 7), (9, 9)])
+def test_what_comes_late_is_not_taken_for_newer_than_it_is(desk, on_time_ns, raised_ns):
+    desk.take(condition(1))
+    desk.history(dataclasses.replace(condition(1, activation=2), on_time_ns=on_time_ns))
+    assert (desk.instance_row()["on_time_ns"], desk.instance_row()["raised_ns"]) == (7, raised_ns)
 
 
 def test_a_comment_is_no_change_of_state_and_keeps_the_revision(desk):

@@ -50,9 +50,36 @@ def test_an_instance_is_shown_from_its_beginning(room, wang, agent):
     room.park.clock.tick(NS_PER_S)
     say(agent, "AT-1", 1, on_time_ns=9)
     view = room.alarms.one(wang, KEY)
-    assert (view.raised_ns, view.received_ns, view.changed_ns) == (5, opened_ns, opened_ns + NS_PER_S)
+    assert (view.first_raised_ns, view.received_ns, view.changed_ns) == (5, opened_ns, opened_ns + NS_PER_S)
+    assert view.raised_ns == 9
     assert (view.late, view.level_max, view.activations) == (False, 2, 2)
     assert room.act(wang, Action.ACKNOWLEDGE).acknowledged_ns == opened_ns + NS_PER_S
+
+
+def test_an_alarm_that_is_raised_again_shows_when_and_no_answer_of_before(room, wang, agent):
+    say(agent, "AT-1", on_time_ns=10)
+    say(agent, "AT-2", on_time_ns=20)
+    assert room.act(wang, Action.ACKNOWLEDGE).acknowledged_by == "wang"
+    say(agent, "AT-1", 0)
+    latched = room.alarms.one(wang, KEY)
+    assert (latched.letter, latched.acknowledged_by, latched.raised_ns) == ("C", "wang", 10)
+    say(agent, "AT-1", on_time_ns=30)
+    again = room.alarms.one(wang, KEY)
+    assert (again.letter, again.sounding, again.activations) == ("B", True, 2)
+    assert (again.raised_ns, again.first_raised_ns) == (30, 10)
+    assert (again.acknowledged_by, again.acknowledged_ns) == (None, None)
+    assert [each.tag for each in room.alarms.standing(wang)] == ["AT-1", "AT-2"]
+    assert room.act(wang, Action.ACKNOWLEDGE).acknowledged_by == "wang"
+
+
+def test_what_another_agent_raises_as_well_shows_when_it_did(room, wang, agent, make_agent):
+    say(agent, "AT-1", 2, on_time_ns=10)
+    room.act(wang, Action.ACKNOWLEDGE)
+    other = make_agent("spare")
+    other.welcome()
+    say(other, "AT-1", 1, on_time_ns=30)
+    view = room.alarms.one(wang, KEY)
+    assert (view.letter, view.raised_ns, view.first_raised_ns, view.acknowledged_by) == ("B", 30, 10, None)
 
 
 def test_a_number_that_is_none_is_shown_as_none(room, wang, agent):

@@ -81,3 +81,25 @@ def test_who_rewrites_a_persons_name_breaks_the_chain(engine, change):
         (walked,) = verify_journal(connection, generate("park").public)
     assert walked.broken is not None
     assert walked.broken.seq == 1
+
+
+@pytest.mark.parametrize(("acknowledged", "by"), [(0, None), (1, "wang")])
+def test_an_alarm_from_before_tells_its_newest_activation_and_the_answer_that_stands(engine, acknowledged, by):
+    with engine.begin() as connection:
+        upgrade_to(connection, "0004")
+        for name, on_time_ns in (("stands", 5), ("over", 6)):
+            connection.exec_driver_sql(
+                "INSERT INTO alarm_instances (id, organisation, tag, kind, org, condition_class, opened_ns, on_time_ns,"
+                " level_max, activations, late, acknowledged_ns, acknowledged_by) VALUES"
+                " (?, 'a', 't', 'high', 'a', 'safety', 1, ?, 1, 2, 0, 3, 'wang')",
+                (name, on_time_ns),
+            )
+        connection.exec_driver_sql(
+            "INSERT INTO alarms (organisation, tag, kind, org, active, level, acknowledged, latched, shelf, suppressed,"
+            " out_of_service, sounding, revision, changed_ns, instance, hold, condition, standing) VALUES"
+            " ('a', 't', 'high', 'a', 1, 1, ?, 1, 'none', 0, 0, 1, 1, 1, 'stands', '{}', ?, 1)",
+            (acknowledged, '{"on_time_ns": "1790000000000000009"}'),
+        )
+        migrate(connection)
+        rows = connection.exec_driver_sql("SELECT raised_ns, acknowledged_by FROM alarm_instances ORDER BY id").all()
+    assert [tuple(row) for row in rows] == [(6, "wang"), (1790000000000000009, by)]
