@@ -11,6 +11,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,27 @@ def _place(device: Mapping[str, Any], port: int | str) -> Mapping[str, Any]:
     if "endpoint" in device:
         return {"endpoint": f"opc.tcp://127.0.0.1:{port}/"}
     return {"host": "127.0.0.1", "port": port}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a point is read: a device, and the register or bit at it of a Modbus one."""
+
+    tag: str
+    device: str
+    table: Table | None = None
+    address: int = 0
+
+
+def places(folder: Path) -> list[Place]:
+    """Of each point of an agent, and of its devices' own."""
+    rows = _rows(folder)
+    measured = [
+        Place(row["tag"], row["device"], Table(row["register"]), int(row["address"]))
+        if row.get("register") else Place(row["tag"], row["device"])
+        for row in rows
+    ]  # fmt: skip
+    return [*measured, *(Place(name, name) for name in dict.fromkeys(each.device for each in measured))]
 
 
 def markers(folder: Path, site: Site) -> list[Marker]:

@@ -72,6 +72,8 @@ examples:
   plant stop_leak
 """
 
+OTHER_FIGURES: Final = "requests_per_s, misbehaved, good_samples, good_points, wrong_values, bad_after_s, sessions"
+
 _RUN: Final = """\
 Run scenarios on the real programs: devices, agents and an aggregator of their own for each. A scenario is a TOML file:
 
@@ -98,7 +100,16 @@ Run scenarios on the real programs: devices, agents and an aggregator of their o
   type = "condition_off"
   tag = "AT-103"
 
-Besides, nothing that an agent committed before the end may be lost, doubled or out of order at the aggregator.
+  [[measure]]                   a figure of a stretch of time, printed, with bounds
+  what = "replies_per_s"        or {others}
+  devices = ["chlorine-plc"]
+  after = "leak"
+  from_s = 2                    default: 0
+  within_s = 12
+  at_least = 0.9                or at_most, or both
+
+Besides, nothing that an agent committed before the end may be lost, doubled or out of order at the aggregator, and Modbus
+devices may have been asked for reading functions (1 to 4) only.
 Exit status 1 when anything fails.
 """
 
@@ -114,7 +125,8 @@ At the end a report is printed and written as JSON: gas_after_setpoint_ms is fro
 passed its set-point to the commit of its alarm; latency_ms from the change of a marker to the aggregator's commit,
 software_latency_ms from when the reply that carried it had reached the agent; lost, duplicated and out_of_order compare
 ledgers that both ends sync beside each commit, up to the moment at which the agents are stopped.
-Exit status 1 unless these three are 0 and, with --seconds, a gas alarm came within 15 s of the set-point and was
+modbus_functions counts what the PLCs were asked for. Exit status 1 unless these three are 0, only functions 1 to 4 were asked
+for and, with --seconds, a gas alarm came within 15 s of the set-point and was
 acknowledged.
 """
 
@@ -149,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.description = _SERVE.format(commands="\n  ".join(USAGES))
     serve.add_argument("site", type=Path, metavar="SITE", help="a site.toml, or a folder that holds one")
 
-    run = _action(actions, "run", _run, "run scenarios, pass or fail", _RUN)
+    run = _action(actions, "run", _run, "run scenarios, pass or fail", _RUN.format(others=OTHER_FIGURES))
     run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario.toml, or a folder of them")
     run.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there as well")
 

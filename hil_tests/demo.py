@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from hil_tests.latency import Marker, changes
 from hil_tests.operator import ProgramOperator, retire_markers
 from hil_tests.processes import run_to_end
 from hil_tests.report import Observed, Usage
+from hil_tests.rig.ledger import functions_asked
 from hil_tests.rig.ports import reserve
 from hil_tests.rig.site import load_site
 from hil_tests.telling import Welcome, clock, in_words, line, not_shown, of_plant
@@ -210,6 +212,7 @@ def _observed(
         acknowledged=acknowledged,
         traffic=[_traffic(bed.agent_dir(name)) for name in bed.agents],
         processes=usage,
+        functions=sum(map(functions_asked, bed.rig.ledgers().values()), Counter()),
     )
 
 

@@ -7,13 +7,14 @@ Two figures rest on what the agents say: ``bytes_per_sample`` (counted at their 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract.clock import NS_PER_S
 from contract.ids import Lane
 from hil_tests.arrivals import Acknowledged, Arrival, Leak, order_of_arrival
 from hil_tests.compare import Committed, Comparison
+from hil_tests.figures import READING
 from hil_tests.journal_lines import CONDITION_ON
 from hil_tests.latency import Change, percentile
 from hil_tests.verdicts import SeenEvent
@@ -52,6 +53,8 @@ class Observed:
     acknowledged: Sequence[Acknowledged]
     traffic: Sequence[Mapping[str, Any]]
     processes: Mapping[str, Usage]
+    functions: Mapping[int, int] = field(default_factory=dict)
+    """How often the devices were asked for each Modbus function."""
 
 
 def build_report(run: Observed) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def build_report(run: Observed) -> dict[str, Any]:
         "marker_changes": len(run.changes),
         "marker_changes_reported": sum(each.committed_ns is not None for each in run.changes),
         "bytes_per_sample": _bytes_per_sample(run.traffic),
+        "modbus_functions": {str(each): run.functions[each] for each in sorted(run.functions)},
         "processes": {
             name: {"rss_mb": round(each.rss_mb, 1), "cpu_percent": round(each.cpu_percent, 2)}
             for name, each in run.processes.items()
@@ -90,8 +94,13 @@ def build_report(run: Observed) -> dict[str, Any]:
 
 
 def passed(run: Observed) -> bool:
-    """Nothing was lost, doubled or put out of order; by a program, also: a gas alarm came in time and was acknowledged."""
-    return run.comparison.whole and (not run.by_program or any(map(_in_time, run.arrivals)))
+    """Nothing was lost, doubled or put out of order, and devices were only read; by a program, also: a gas alarm came in time
+    and was acknowledged."""
+    return (
+        run.comparison.whole
+        and run.functions.keys() <= READING
+        and (not run.by_program or any(map(_in_time, run.arrivals)))
+    )
 
 
 def _in_time(arrival: Arrival) -> bool:

@@ -7,14 +7,16 @@ last window has closed and everything owed has arrived.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contract.clock import NS_PER_S
 from contract.errors import ConfigError, Fault
+from hil_tests.agent_folder import places
 from hil_tests.compare import Comparison
+from hil_tests.figures import Evidence, Figure, Received, figure, other_functions
 from hil_tests.journal_lines import told
 from hil_tests.rig.commands import PLANT
 from hil_tests.rig.site import Site, load_site
@@ -33,16 +35,22 @@ class Outcome:
     title: str
     verdicts: tuple[Verdict, ...]
     comparison: Comparison
+    figures: tuple[Figure, ...] = ()
+    other_functions: Mapping[int, int] = field(default_factory=dict)
+    """How often a Modbus device was asked for anything but reading."""
 
     @property
     def passed(self) -> bool:
-        return self.comparison.whole and all(each.passed for each in self.verdicts)
+        judged = [each.passed for each in self.verdicts] + [each.passed for each in self.figures]
+        return self.comparison.whole and not self.other_functions and all(judged)
 
     def to_json(self) -> dict[str, Any]:
         comparison = self.comparison
         return {
             "scenario": self.scenario, "title": self.title, "passed": self.passed,
             "verdicts": [asdict(each) for each in self.verdicts],
+            "figures": [asdict(each) for each in self.figures],
+            "other_functions": dict(self.other_functions),
             "lost": len(comparison.lost), "duplicated": len(comparison.duplicated),
             "out_of_order": len(comparison.out_of_order), "declared_gone": comparison.declared,
         }  # fmt: skip
@@ -60,7 +68,21 @@ def run_scenario(scenario: Scenario, work_dir: Path, say: Say) -> Outcome:
         say("stopping the agents, reading the journal to its end")
         bed.finish()
         verdicts = judge(scenario, moments, bed.seen())
-        return Outcome(scenario.name, scenario.title, tuple(verdicts), bed.comparison())
+        evidence = Evidence(bed.rig.ledgers(), received(bed) if scenario.measures else ())
+        figures = [figure(each, moments, evidence) for each in scenario.measures]
+        return Outcome(
+            scenario.name, scenario.title, tuple(verdicts), bed.comparison(), tuple(figures),
+            other_functions(evidence.ledgers),
+        )  # fmt: skip
+
+
+def received(bed: Testbed) -> list[Received]:
+    """What the aggregator holds of every point of the agents, and of the devices' own."""
+    return [
+        Received(place.tag, place.device, bed.field.aggregator.samples(agent, place.tag), place.table, place.address)
+        for agent, folder in bed.folders.items()
+        for place in places(folder)
+    ]
 
 
 def _play(scenario: Scenario, bed: Testbed, say: Say) -> dict[str, int]:
@@ -103,6 +125,10 @@ def _faults(scenario: Scenario, site: Site, agents: Sequence[str]) -> Iterator[F
             yield _unknown(scenario, "at.device", entry.device, devices)
         if entry.program is not None and entry.program not in programs:
             yield _unknown(scenario, "at.program", entry.program, programs)
+    for each in {name for measure in scenario.measures for name in measure.devices} - {
+        each.name for each in site.devices
+    }:
+        yield _unknown(scenario, "measure.devices", each, devices)
     for pattern in scenario.patterns:
         if pattern.agent is not None and pattern.agent not in agents:
             yield _unknown(scenario, "agent", pattern.agent, agents)
@@ -122,12 +148,17 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     for outcome in outcomes:
         lines.append(f"{'PASS' if outcome.passed else 'FAIL'}  {outcome.scenario}: {outcome.title}")
         lines += [_row(each) for each in outcome.verdicts]
+        lines += [
+            f"  {'pass' if each.passed else 'FAIL'}  {each.value:>10.4g}  {each.what}" for each in outcome.figures
+        ]
         comparison = outcome.comparison
         counts = (
             f"lost {len(comparison.lost)}, duplicated {len(comparison.duplicated)}, "
             f"out of order {len(comparison.out_of_order)}"
         )
         lines.append(f"  {'pass' if comparison.whole else 'FAIL'}  {'':>10}  {counts}")
+        for function, count in outcome.other_functions.items():
+            lines.append(f"  FAIL  {count:>10}  times function {function}, which does not only read")
     return lines
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -95,6 +96,55 @@ class Forbid(Pattern):
     """No such event."""
 
 
+class What(StrEnum):
+    """What can be measured of some devices in a stretch of time."""
+
+    REPLIES_PER_S = "replies_per_s"
+    """Requests that the slowest of them served."""
+    REQUESTS_PER_S = "requests_per_s"
+    """That the most asked of them got, served or not."""
+    MISBEHAVED = "misbehaved"
+    """Replies to which something was done."""
+    GOOD_SAMPLES = "good_samples"
+    """Received of their points by then, their own point included."""
+    GOOD_POINTS = "good_points"
+    """Of which a good sample was received then."""
+    WRONG_VALUES = "wrong_values"
+    """Good samples of a value that the device did not show shortly before; for points of one register, unscaled, and for nodes
+    that have the tag of their point."""
+    BAD_AFTER_S = "bad_after_s"
+    """Seconds from the beginning of the stretch until every point of theirs, their own included, was BAD."""
+    SESSIONS = "sessions"
+    """Open at a time, at most."""
+
+
+class Measure(_Settings):
+    """A figure with its bounds. The stretch is from ``from_s`` to ``within_s`` after the at-entry named ``after``."""
+
+    what: What
+    devices: tuple[str, ...] = Field(min_length=1, max_length=64)
+    after: str = START
+    from_s: float = Field(default=0.0, ge=0, le=DURATION_S_MAX)
+    within_s: float = Field(gt=0, le=DURATION_S_MAX)
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.from_s >= self.within_s:
+            raise ValueError("from_s is before within_s")
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give at_least, at_most or both")
+        return self
+
+    def shown(self) -> str:
+        bounds = [f"{word} {bound:g}" for word, bound in (("at least", self.at_least), ("at most", self.at_most))
+                  if bound is not None]  # fmt: skip
+        many = self.devices[0] if len(self.devices) == 1 else f"{len(self.devices)} devices"
+        words = self.what.replace("_per_s", " per second").replace("_after_s", " after s").replace("_", " ")
+        return f"{words} of {many}, {self.from_s:g} to {self.within_s:g} s after {self.after}: {', '.join(bounds)}"
+
+
 class Scenario(_Settings):
     """``site`` and ``agents`` are folders beside the scenario file, or absolute. ``at`` and the others are singular in
     the file, where they name TOML tables."""
@@ -106,16 +156,21 @@ class Scenario(_Settings):
     timeline: tuple[At, ...] = Field(default=(), alias="at", max_length=1000)
     expectations: tuple[Expect, ...] = Field(default=(), alias="expect", max_length=1000)
     prohibitions: tuple[Forbid, ...] = Field(default=(), alias="forbid", max_length=1000)
+    measures: tuple[Measure, ...] = Field(default=(), alias="measure", max_length=1000)
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         return (*self.expectations, *self.prohibitions)
 
     @property
+    def windows(self) -> tuple[Pattern | Measure, ...]:
+        return (*self.patterns, *self.measures)
+
+    @property
     def duration_s(self) -> float:
         """Until the last window has closed."""
         begins = {START: 0.0} | {each.name: each.t_s for each in self.timeline if each.name}
-        ends = [begins[each.after] + each.within_s for each in self.patterns]
+        ends = [begins[each.after] + each.within_s for each in self.windows]
         return max([0.0, *ends, *(each.t_s for each in self.timeline)])
 
 
@@ -167,9 +222,11 @@ def _faults(scenario: Scenario, file: str) -> Iterator[Fault]:
     for name in sorted({each for each in names if names.count(each) > 1 or each == START}):
         yield Fault(file, None, "at.name", f"{name!r} names more than one moment", "Give each a name of its own.")
     known = {START, *names}
-    for pattern in scenario.patterns:
-        if pattern.after not in known:
+    for window in scenario.windows:
+        if window.after not in known:
             there = ", ".join(sorted(known))
-            yield Fault(file, None, "after", f"{pattern.after!r} names no at-entry", f"There are: {there}.")
-    if not scenario.patterns:
-        yield Fault(file, None, None, "expects and forbids nothing", "Add [[expect]] or [[forbid]].")
+            yield Fault(file, None, "after", f"{window.after!r} names no at-entry", f"There are: {there}.")
+    if not scenario.windows:
+        yield Fault(
+            file, None, None, "expects, forbids and measures nothing", "Add [[expect]], [[forbid]] or [[measure]]."
+        )

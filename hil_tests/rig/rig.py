@@ -156,6 +156,10 @@ class Rig:
         """What the device has served so far."""
         return read_ledger(self.ledger_path(device))
 
+    def ledgers(self) -> dict[str, list[LedgerRow]]:
+        """Of every device."""
+        return {each.name: self.ledger(each.name) for each in self.site.devices}
+
     def _assignment(self, devices: tuple[Device, ...]) -> Assignment:
         return Assignment(
             devices=devices, folder=self._work_dir, start_mono_ns=self.start_mono_ns, plant=self.site.plant

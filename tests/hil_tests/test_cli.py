@@ -10,6 +10,7 @@ import pytest
 
 from hil_tests import cli
 from hil_tests.rig.plant import PLANT_USAGES
+from hil_tests.scenario import What
 
 PLANT_SITE = """
 [plant]
@@ -101,3 +102,7 @@ def test_help_teaches(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
         cli.main([*arguments, "--help"])
     assert exit_.value.code == 0
     assert len(capsys.readouterr().out.splitlines()) > 10
+
+
+def test_help_names_every_figure() -> None:
+    assert set(cli.OTHER_FIGURES.split(", ")) == {*What} - {What.REPLIES_PER_S}

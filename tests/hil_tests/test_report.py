@@ -54,6 +54,7 @@ RUN = Observed(
     acknowledged=[Acknowledged("AT-103", "high", 13 * S)],
     traffic=[{"bytes_sent": 300, "samples_sent": 100}, {"bytes_sent": 100, "samples_sent": 100}],
     processes={"aggregator": Usage(80.04, 1.234)},
+    functions={4: 60, 1: 20},
 )
 
 
@@ -64,9 +65,9 @@ def test_the_report_holds_every_promised_figure() -> None:
         "gas_latency_ms": 2500.0, "gas_after_setpoint_ms": {"AT-103": 1500.0, "AT-107": None},
         "order_of_arrival": ["AT-103"], "latency_ms": {"p50": 100.0, "p99": 100.0},
         "software_latency_ms": {"p50": 10.0, "p99": 10.0}, "marker_changes": 2, "marker_changes_reported": 1,
-        "bytes_per_sample": 2.0, "processes": {"aggregator": {"rss_mb": 80.0, "cpu_percent": 1.23}},
+        "bytes_per_sample": 2.0, "modbus_functions": {"1": 20, "4": 60}, "processes": {"aggregator": {"rss_mb": 80.0, "cpu_percent": 1.23}},
     }  # fmt: skip
-    assert len(report_lines(build_report(RUN))) == 20
+    assert len(report_lines(build_report(RUN))) == 21
 
 
 def test_a_run_for_a_person_is_judged_by_what_was_lost_and_says_that_nothing_was_timed() -> None:
@@ -106,3 +107,8 @@ def test_each_of_the_three_counts_fails_the_run(received: list[Committed]) -> No
     run = replace(RUN, received=received, comparison=compare(SENT, received))
     assert not passed(run)
     assert not build_report(run)["passed"]
+
+
+def test_a_device_that_was_asked_for_more_than_reading_fails_the_run() -> None:
+    assert passed(RUN)
+    assert not passed(replace(RUN, functions={4: 60, 6: 1}))

@@ -20,6 +20,7 @@ SCENARIOS = Path(demo.__file__).parent / "scenarios"
 S = 1_000_000_000
 LEAK = {"t_s": 3, "name": "leak", "device": "plc", "command": "step AT-103 2.6"}
 MUST = {"after": "leak", "within_s": 5, "type": "condition_on", "tag": "AT-103"}
+FIGURE = {"what": "good_samples", "devices": ["chlorine-plc"], "within_s": 5}
 
 
 def scenario(**tables: Any) -> Scenario:
@@ -50,7 +51,7 @@ def test_a_scenario_lasts_until_its_last_window_has_closed() -> None:
         ({"expect": [{**MUST, "after": "later"}]}, "'later' names no at-entry"),
         ({"expect": [MUST], "at": [LEAK, LEAK]}, "'leak' names more than one moment"),
         ({"expect": [MUST], "at": [{**LEAK, "name": "start"}, LEAK]}, "'start' names more than one moment"),
-        ({}, "expects and forbids nothing"),
+        ({}, "expects, forbids and measures nothing"),
         ({"expect": [MUST], "at": [{**LEAK, "command": "explode"}]}, "no such command 'explode'"),
         ({"expect": [MUST], "at": [{**LEAK, "program": "aggregator"}]}, "either device or program"),
         ({"expect": [MUST], "at": [{"t_s": 1, "program": "aggregator", "command": "freeze"}]}, "kill, stop or start"),
@@ -58,6 +59,10 @@ def test_a_scenario_lasts_until_its_last_window_has_closed() -> None:
         ({"expect": [{**MUST, "colour": "red"}]}, "colour"),
         ({"forbid": [{**MUST, "times": 2}]}, "times"),
         ({"expect": [MUST], "agents": []}, "agents"),
+        ({"measure": [{**FIGURE, "what": "colour"}]}, "what"),
+        ({"measure": [FIGURE]}, "at_least, at_most or both"),
+        ({"measure": [{**FIGURE, "at_least": 1, "from_s": 5}]}, "from_s is before within_s"),
+        ({"measure": [{**FIGURE, "at_least": 1, "after": "never"}]}, "'never' names no at-entry"),
     ],
 )
 def test_a_scenario_that_makes_no_sense_is_refused(tables: dict[str, Any], said: str) -> None:
@@ -83,7 +88,7 @@ def test_a_folder_is_all_its_scenarios_and_all_their_faults(tmp_path: Path) -> N
 
 
 def test_the_scenarios_of_the_package_can_be_played() -> None:
-    for each in load_scenarios(SCENARIOS):
+    for each in load_scenarios(SCENARIOS) + load_scenarios(SCENARIOS / "robustness"):
         devices = {PLANT, *(device.name for device in load_site(each.site).devices)}
         assert {entry.device for entry in each.timeline if entry.device} <= devices
         assert all((folder / "agent.toml").is_file() for folder in each.agents)
