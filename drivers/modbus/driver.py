@@ -101,6 +101,8 @@ class ModbusDriver:
                 due = timetable.next()
             each = min(running, key=lambda one: one.due.deadline_mono_ns)
             yield await self._step(each)
+            if each.unit.is_back:
+                self._ask_all(each.unit, timetable)
             if not each.turn.pending:
                 running.remove(each)
                 await self._finish(each, timetable)
@@ -127,6 +129,14 @@ class ModbusDriver:
             return unit.unasked(turn, self._clock.wall_ns(), self._clock.mono_ns())
         outcome = await self._link.read(unit.settings, request)
         return unit.take(turn, outcome, self._clock.wall_ns(), self._clock.mono_ns())
+
+    def _ask_all(self, unit: Unit, timetable: Timetable) -> None:
+        """A device that is back is read whole: points of a slow group would else stay BAD, and be told as broken, until
+        their turn."""
+        unit.is_back = False
+        for index, (owner, _) in enumerate(self._groups):
+            if owner is unit:
+                timetable.hurry(index, self._clock.mono_ns())
 
     async def _finish(self, running: _Running, timetable: Timetable) -> None:
         unit, turn = running.unit, running.turn

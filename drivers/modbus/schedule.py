@@ -93,6 +93,8 @@ class Timetable:
             before_ns += max(slot.busy_ns, 1)
         self._turns = [0] * len(slots)
         self._at_it: set[int] = set()
+        self._extra_ns: dict[int, int] = {}
+        self._at_extra: set[int] = set()
         self._next_review_ns = start_mono_ns + REVIEW_NS
         self.missed = [0] * len(slots)
         """Turns left out so far, by group."""
@@ -108,15 +110,23 @@ class Timetable:
 
     def next(self) -> Due | None:
         """The turn that is due first, of groups that are not at it; of two at once, that of the group named first."""
-        waiting = [(self._time_ns(group), group) for group in range(len(self._turns)) if group not in self._at_it]
+        waiting = [(self._due_ns(group), group) for group in range(len(self._turns)) if group not in self._at_it]
         if not waiting:
             return None
         time_ns, group = min(waiting)
         return Due(group, time_ns, time_ns + self._periods_ns[group])
 
+    def hurry(self, group: int, mono_ns: int) -> None:
+        """One turn more, at once; those of the timetable stay as they are."""
+        if group not in self._at_it:
+            self._extra_ns[group] = mono_ns
+
     def begin(self, group: int) -> None:
         """The turn that is due has been taken up."""
         self._at_it.add(group)
+        extra_ns = self._extra_ns.pop(group, None)
+        if extra_ns is not None and extra_ns < self._time_ns(group):
+            self._at_extra.add(group)
 
     def finish(self, group: int, mono_ns: int, busy_ns: int | None) -> None:
         """A group's turn ended. Of the turns passed meanwhile only the latest is still run, late.
@@ -127,7 +137,8 @@ class Timetable:
             self._busy_ns[group] += (busy_ns - self._busy_ns[group]) / _MEMORY
         self._at_it.remove(group)
         latest = (mono_ns - self._starts_ns[group]) // self._periods_ns[group]
-        following = self._turns[group] + 1
+        following = self._turns[group] + (group not in self._at_extra)
+        self._at_extra.discard(group)
         self._turns[group] = max(following, latest)
         self.missed[group] += self._turns[group] - following
         if mono_ns >= self._next_review_ns:
@@ -148,6 +159,9 @@ class Timetable:
             Slot(slot.period_ns, round(busy_ns), slot.safety)
             for slot, busy_ns in zip(self._slots, self._busy_ns, strict=True)
         ]
+
+    def _due_ns(self, group: int) -> int:
+        return min(self._time_ns(group), self._extra_ns.get(group, self._time_ns(group)))
 
     def _time_ns(self, group: int) -> int:
         return self._starts_ns[group] + self._turns[group] * self._periods_ns[group]

@@ -124,6 +124,8 @@ class Unit:
         """``holes`` know more, or less, than when this was last set to False."""
         self.groups = _groups(points)
         self._meanings = {name: word.table() for name, word in self.settings.status.items()}
+        self.is_back = False
+        """It answered after a silence, since this was last set to False: what it was not asked for is owed."""
         self._state = DeviceState.CONNECTING
         self._last_answer_mono_ns: int | None = None
         self._last_good_scan_wall_ns: int | None = None
@@ -203,6 +205,7 @@ class Unit:
         self._breaker.answered()
         self._last_answer_mono_ns = answer.mono_ns
         first, turn.device_told = not turn.device_told, True
+        self.is_back |= self._state is DeviceState.SILENT
         self._state = DeviceState.ANSWERING
         if answer.exception is None:
             self._measure(read.request, answer.took_ns)

@@ -293,6 +293,37 @@ def test_groups_are_polled_each_at_its_own_period(new_device, new_driver, new_po
     asyncio.run(scenario())
 
 
+def test_a_device_that_is_back_is_read_whole_at_once(new_device, new_driver, new_point):
+    """Else points of a slow group stay BAD long after their device is well, and each of them is told as broken."""
+
+    async def scenario():
+        async with new_device() as device:
+            driver = new_driver(
+                device.port,
+                new_point(2, "holding:7", poll_s=1.0),
+                new_point(3, "holding:8", poll_s=60.0),
+                timeout_s=0.1,
+            )
+            back_ns = slow_ns = None
+            async with aclosing(driver.run()) as batches:
+                for _ in range(300):
+                    batch = await anext(batches)
+                    now_ns = int(batch.mono_ns[0])
+                    device.silent = 58 <= now_ns / 1e9 < 65  # over the slow group's turn
+                    good = {int(p) for p, q in zip(batch.point, batch.quality, strict=True) if q == GOOD}
+                    if now_ns / 1e9 > 65 and back_ns is None and 2 in good:
+                        back_ns = now_ns
+                    if back_ns is not None and 3 in good:
+                        slow_ns = now_ns
+                        break
+            await driver.close()
+            assert back_ns is not None
+            assert slow_ns is not None
+            assert slow_ns - back_ns < 1e9
+
+    asyncio.run(scenario())
+
+
 def test_cancelling_ends_the_run_and_closing_ends_the_connection(new_device, new_driver, new_point):
     async def scenario():
         async with new_device() as device:

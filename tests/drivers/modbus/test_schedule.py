@@ -60,6 +60,24 @@ def test_lateness_does_not_move_the_turns_that_follow():
     assert table.next() == Due(0, 4000, 5000)
 
 
+@given(periods, st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3000)), max_size=30))
+def test_a_turn_more_is_run_at_once_and_moves_no_other(periods_ns, hurries):
+    table, plain = table_of(periods_ns), table_of(periods_ns)
+    now = 0
+    for group, ahead in hurries:
+        now += ahead
+        while (due := table.next()) is not None and due.mono_ns <= now:
+            turn(table)
+        while (due := plain.next()) is not None and due.mono_ns <= now:
+            turn(plain)
+        table.hurry(group % len(periods_ns), now)
+        due, _ = turn(table, now=now)
+        assert (due.group, due.mono_ns) == (group % len(periods_ns), now)
+    grid = [table._time_ns(group) for group in range(len(periods_ns))]
+    assert grid == [plain._time_ns(group) for group in range(len(periods_ns))]
+    assert table.missed == plain.missed
+
+
 def test_of_the_turns_passed_only_the_latest_is_run():
     table = table_of([1000])
     turn(table, 3_500)
