@@ -304,14 +304,16 @@ def test_a_device_that_is_back_is_read_whole_at_once(new_device, new_driver, new
                 new_point(3, "holding:8", poll_s=60.0),
                 timeout_s=0.1,
             )
-            back_ns = slow_ns = None
+            start_ns = back_ns = slow_ns = None
             async with aclosing(driver.run()) as batches:
                 for _ in range(300):
                     batch = await anext(batches)
                     now_ns = int(batch.mono_ns[0])
-                    device.silent = 58 <= now_ns / 1e9 < 65  # over the slow group's turn
+                    start_ns = start_ns or now_ns
+                    passed_s = (now_ns - start_ns) / 1e9
+                    device.silent = 58 <= passed_s < 65  # over the slow group's turn
                     good = {int(p) for p, q in zip(batch.point, batch.quality, strict=True) if q == GOOD}
-                    if now_ns / 1e9 > 65 and back_ns is None and 2 in good:
+                    if passed_s > 65 and back_ns is None and 2 in good:
                         back_ns = now_ns
                     if back_ns is not None and 3 in good:
                         slow_ns = now_ns
