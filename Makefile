@@ -35,7 +35,7 @@ demo: $(READY) ## a plant, two agents, a control room to sign in to; PORT=8080; 
 
 .PHONY: test
 test: system lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: lint
 lint: $(READY) ## ruff: rules and format
@@ -63,6 +63,11 @@ bench: $(READY) ## measure what is promised, write bench.json; ONLY=detection ru
 kills: $(READY) ## SIGKILL real processes and count what is lost, events and alarms; COUNT=20 SEED=1
 	KILLS_COUNT=$(COUNT) KILLS_SEED=$(SEED) ALARM_KILLS_COUNT=$(COUNT) ALARM_KILLS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_kills.py tests/scenarios/test_alarm_kills.py
+
+.PHONY: faults
+faults: $(READY) ## replies that misbehave by chance through the Modbus driver, wrong values counted; COUNT=1000000 SEED=1
+	FAULTS_COUNT=$(COUNT) FAULTS_SEED=$(SEED) \
+	  $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_faults.py -k no_good_value
 
 .PHONY: curves
 curves: $(READY) ## draw what the simulated plant does into docs/pictures

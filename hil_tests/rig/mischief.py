@@ -97,4 +97,6 @@ class Mischief:
             frame = frames.damaged(frame, hit[MischiefKind.CORRUPT].rng)
         if MischiefKind.TRUNCATE in hit:
             frame = frame[: hit[MischiefKind.TRUNCATE].rng.randrange(1, len(frame))]
+            if frames.numbered:
+                return (frame,)  # half a frame and then more is damage to the data, which nobody can notice on TCP
         return (frame, frame) if MischiefKind.DUPLICATE in hit else (frame,)
