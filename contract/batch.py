@@ -17,6 +17,17 @@ TICK: Final = -1
 """``point`` of a row that carries no sample, only the news that time has passed (makes delays and staleness run out)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a device said of a point beside its number: a text, or its own 32-bit status code (an integer)."""
+
+    point: int
+    time_ns: int
+    mono_ns: int
+    quality: int
+    what: str | int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleBatch:
     """Columns of ``n`` samples.
@@ -27,6 +38,9 @@ class SampleBatch:
     value    float64[n]  in the point's unit; NaN where quality is BAD and there is no number
     quality  uint8[n]    contract.quality.Quality
     raw      int64[n]    the device's integer where the point's type is one (uint64 as its two's complement), else 0
+
+    ``said`` is what came beside the numbers, in no order with them, whether or not it is news. No column, since almost no
+    batch has any; rows that are picked leave it behind.
     """
 
     point: NDArray[np.int32]
@@ -35,6 +49,7 @@ class SampleBatch:
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
     raw: NDArray[np.int64]
+    said: tuple[Said, ...] = ()
 
     def __len__(self) -> int:
         return len(self.point)
@@ -72,6 +87,7 @@ class SampleBatch:
             np.concatenate([b.point for b in batches]), np.concatenate([b.time_ns for b in batches]),
             np.concatenate([b.mono_ns for b in batches]), np.concatenate([b.value for b in batches]),
             np.concatenate([b.quality for b in batches]), np.concatenate([b.raw for b in batches]),
+            tuple(each for b in batches for each in b.said),
         )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ from contract.points import ConditionClass, ConditionKind
 
 EVENT_SCHEMA: Final = 1
 EVENT_BYTES_MAX: Final = 64 * 1024
+TEXT_LENGTH_MAX: Final = 512
+"""Characters of a device's text that are put on record."""
 INT64_MAX: Final = 2**63 - 1
 _EXACT: Final = 2**53
 _PLAIN_FLOAT_MIN: Final = 1e-4
@@ -62,6 +64,8 @@ class EventType(StrEnum):
     CLOCK_STEP = "clock_step"
     FORK = "fork"
     STORE_REPLACED = "store_replaced"
+    TEXT_CHANGE = "text_change"
+    STATUS_CHANGE = "status_change"
 
 
 CONDITION_TYPES: Final = frozenset((EventType.CONDITION_ON, EventType.CONDITION_LEVEL, EventType.CONDITION_OFF))
@@ -194,6 +198,37 @@ class ConditionData:
             reason=_text(data, "reason", 64),
             inhibited=_get(data, "inhibited", bool),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeData:
+    """``data`` of TEXT_CHANGE and STATUS_CHANGE: what a device says of a point now, and what was on record before.
+
+    ``what`` is a text of at most TEXT_LENGTH_MAX characters, or a status code of 32 bits. ``former`` is None for the first
+    since the agent started. ``left_out`` changes between the two were too many within a minute to be put on record.
+    """
+
+    tag: str
+    org: str
+    what: str | int
+    former: str | int | None
+    quality: int
+    left_out: int
+
+    @property
+    def type(self) -> EventType:
+        return EventType.TEXT_CHANGE if isinstance(self.what, str) else EventType.STATUS_CHANGE
+
+    def to_json(self) -> dict[str, Json]:
+        name = "text" if self.type is EventType.TEXT_CHANGE else "status"
+        return {
+            "tag": self.tag,
+            "org": self.org,
+            name: self.what,
+            f"former_{name}": self.former,
+            "quality": self.quality,
+            "left_out": self.left_out,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,13 @@ class PointType(StrEnum):
     INT64 = "int64"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+    STRING = "string"
+    """A text. Its value is how many characters it has; the text itself travels as events when it changes."""
 
     @property
     def is_integer(self) -> bool:
         """True where the device gives an integer, so that raw and scale are kept and sent."""
-        return self not in (PointType.FLOAT32, PointType.FLOAT64)
+        return self not in (PointType.FLOAT32, PointType.FLOAT64, PointType.STRING)
 
 
 class PointRole(StrEnum):

@@ -1,7 +1,7 @@
 """The way of a sample through the agent, on one screen.
 
     driver ─► accept ─► engine.judge ─► reporter ─► outbox events     (first, durable, in order)
-                 │                                      └─► uplink ─► aggregator
+                 ├─► changes (texts, status) ─┘         └─► uplink ─► aggregator
                  ├─► live table ─► uplink
                  └─► reducer ─► outbox telemetry ─► uplink
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from contract.batch import SampleBatch
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK
+from edge_agent.detect.changes import Changes
 from edge_agent.detect.engine import Engine, Transition
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.reduce import Reducer
@@ -45,6 +46,7 @@ class Pipeline:
         self._events = events
         self._telemetry = telemetry
         self._live = live
+        self._changes = Changes()
         self._quality = engine.quality()
         self._flush_next: set[str] = set()
         self._flush_now: set[str] = set()
@@ -56,6 +58,8 @@ class Pipeline:
         transitions = self._engine.judge(batch)
         if transitions:
             self._report(transitions)
+        if batch.said and (changes := self._changes.heard(batch.said)):
+            self._events.append([self._reporter.changed(change) for change in changes])
         self.samples += len(batch)
         self._quality = self._engine.quality()
         self._keep(replace(batch, quality=self._quality[self._engine.rows(batch.point)]))
@@ -65,6 +69,8 @@ class Pipeline:
         transitions = self._engine.tick(time_ns, mono_ns)
         if transitions:
             self._report(transitions)
+        if changes := self._changes.tick(time_ns, mono_ns):
+            self._events.append([self._reporter.changed(change) for change in changes])
         quality = self._engine.quality()
         turned = np.flatnonzero((quality != self._quality) & (quality & SEVERITY_MASK >= SEVERITY_BAD))
         self._quality = quality

@@ -1,4 +1,4 @@
-"""From a transition that the kernel saw to an event that is put on record.
+"""From a transition that the kernel saw, or a change of what a device says, to an event that is put on record.
 
 Comes from ``pipeline``; goes to ``outbox``. The activation of a condition is named by the number of the event that
 turned it on, and numbers are given in the commit thread, so what is handed over is a function that builds the event
@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from contract.events import ClockState, ConditionData, Event, EventType, Stamp
+from contract.events import ChangeData, ClockState, ConditionData, Event, EventType, Stamp
 from contract.ids import ActivationId, AgentName, Epoch
 from contract.points import Catalogue, ConditionClass, ConditionKind, PointSpec
 from contract.quality import Quality
+from edge_agent.detect.changes import Change
 from edge_agent.detect.engine import Transition
 from edge_agent.outbox.rows import Pending
 
@@ -25,7 +26,7 @@ _NS_PER_S: Final = 1_000_000_000
 
 
 class Reporter:
-    """Builds condition events. The functions it returns run in the commit thread, one after the other, in order."""
+    """Builds events of points. The functions it returns run in the commit thread, one after the other, in order."""
 
     def __init__(
         self,
@@ -56,6 +57,13 @@ class Reporter:
             return Event(_type(transition), spec.org, stamp, condition.to_json()), condition
 
         return Pending(build)
+
+    def changed(self, change: Change) -> Pending:
+        said, spec = change.said, self._specs[change.said.point]
+        data = ChangeData(spec.tag, spec.org, said.what, change.former, said.quality, change.left_out)
+        stamp = Stamp(change.time_ns, change.mono_ns, self._boot_id, self._clock_state())
+        event = Event(data.type, spec.org, stamp, data.to_json())
+        return Pending(lambda _epoch, _seq: (event, None))
 
     def _condition(self, transition: Transition, spec: PointSpec, epoch: Epoch, seq: int) -> ConditionData:
         key = (spec.organisation, spec.tag, transition.kind)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from aggregator.alarms.policy import gas_of
@@ -16,6 +17,7 @@ from aggregator.journal.log import JournalKind
 from aggregator.pages.alarm_rows import condition_word
 from aggregator.pages.moments import NO_NUMBER
 from aggregator.pages.texts import Texts
+from contract.events import TEXT_LENGTH_MAX, EventType
 
 Table: TypeAlias = "Mapping[str, Any]"
 
@@ -101,6 +103,8 @@ def _agents_event(text: Texts, data: Table, event: Table) -> str:
     about: Table = event.get("data", {})
     if "tag" not in about:
         return f"{event.get('agent', '')}: {word}"
+    if event.get("type") in _CHANGES:
+        return _change(text, str(event["type"]), word, about)
     level = about.get("level") or about.get("previous_level") or 1
     is_gas = gas_of(str(about.get("unit", "")), str(about.get("class", ""))) is not None
     condition = condition_word(text, str(about.get("kind")), level, is_gas=is_gas)
@@ -108,6 +112,25 @@ def _agents_event(text: Texts, data: Table, event: Table) -> str:
         "sentence.condition", tag=about["tag"], condition=condition, event=word,
         value=about.get("value", NO_NUMBER), unit=text.word("unit", str(about.get("unit", ""))),
     )  # fmt: skip
+
+
+def _change(text: Texts, type_: str, word: str, about: Table) -> str:
+    """What a device says now, and what was on record before."""
+    name = type_.removesuffix("_change")
+    now, former = (_quoted(about.get(key)) for key in (name, f"former_{name}"))
+    sentence = text("sentence.change", tag=about["tag"], event=word, former=former, now=now)
+    left_out = about.get("left_out", 0)
+    return f"{sentence}; {text('sentence.changes_left_out', count=left_out)}" if left_out else sentence
+
+
+def _quoted(said: object) -> str:
+    """A text in quotation marks, signs that cannot be seen as JSON escapes them; a status code in hex."""
+    if isinstance(said, int):
+        return f"0x{said:08X}"
+    if not isinstance(said, str):
+        return NO_NUMBER
+    signs = (sign if sign.isprintable() and sign not in _ESCAPED else json.dumps(sign)[1:-1] for sign in said)
+    return f'"{"".join(islice(signs, TEXT_LENGTH_MAX))}"'
 
 
 def _refused(text: Texts, data: Table, _event: Table) -> str:
@@ -136,6 +159,8 @@ def _plain(_text: Texts, data: Table, _event: Table) -> str:
     return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int | float))
 
 
+_CHANGES: Final = frozenset((EventType.TEXT_CHANGE, EventType.STATUS_CHANGE))
+_ESCAPED: Final = '"\\'
 _SAID: Final = frozenset({"comment", "reason", "permit"})
 _SENTENCES: Final = {
     JournalKind.ALARM: _alarm,

@@ -19,7 +19,9 @@ from drivers.numbers import examine_numbers
 ADDRESS_SPACE: Final = 65_536
 """Places in each of the four tables."""
 
-_OPTIONS: Final = ("code", "status", "decimals", "factor", "ne43")
+_OPTIONS: Final = ("code", "status", "decimals", "factor", "ne43", "length", "encoding")
+TEXT_REGISTERS_MAX: Final = 125
+"""What one request can bring."""
 _SHAPE: Final = re.compile(
     r"(?P<table>[^:]*):(?P<offset>[^./@;]*)(?:\.(?P<bit>[^/@;]*))?(?:/(?P<order>[^@;]*))?(?:@(?P<alone>[^;]*))?"
     r"(?P<options>(?:;[^;]*)*)\Z",
@@ -34,7 +36,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE]-?[0-9]{1,3})?\Z
 
 
 class Coding(StrEnum):
-    """How a device writes a number. Those that the contract does not know as a type are kept as one that it knows."""
+    """How a device writes a number, or a text. Those that the contract does not know as a type are kept as one that it knows."""
 
     BIT = "bit"
     UINT16 = "uint16"
@@ -51,15 +53,26 @@ class Coding(StrEnum):
     FLOAT16 = "float16"
     FLOAT32 = "float32"
     FLOAT64 = "float64"
+    STRING = "string"
+    """Two characters in a register, or parts of one; as many registers as the point says."""
 
     @property
     def registers(self) -> int:
-        return 1 if self is Coding.BIT else int(self.value[-2:]) // 16
+        """What a number takes."""
+        return 1 if self in (Coding.BIT, Coding.STRING) else int(self.value[-2:]) // 16
 
     @property
     def kept(self) -> PointType:
         """What its numbers are kept as, where nothing but a fixed scale is applied."""
         return REGISTER_TYPES[self.value] if self.value in REGISTER_TYPES else PointType(self.value)
+
+
+class Encoding(StrEnum):
+    """How the bytes of a text become characters."""
+
+    ASCII = "ascii"
+    UTF_8 = "utf-8"
+    GB18030 = "gb18030"
 
 
 class Table(StrEnum):
@@ -121,7 +134,7 @@ class ModbusAddress:
     ``bit`` 0 is a register's least significant; ``bits`` of them from there on are the value. ``alone`` is the start and
     count of the one request that may read it, for devices whose answer depends on what is asked. ``status`` names the meaning
     of a status word; ``decimals`` and ``factor`` are registers that scale (``constant`` beside the latter); ``loop`` are the
-    numbers at 4 and at 20 mA.
+    numbers at 4 and at 20 mA. ``encoding`` is of a text.
     """
 
     table: Table
@@ -138,6 +151,7 @@ class ModbusAddress:
     factor: SideWord | None = None
     constant: float = 1.0
     loop: tuple[float, float] | None = None
+    encoding: Encoding = Encoding.ASCII
 
     @property
     def end(self) -> int:
@@ -173,6 +187,10 @@ def examine(spec: PointSpec) -> tuple[ModbusAddress | None, list[PointFault]]:
     if table is None or offset is None or order is None or coding is None or (bit is None and shape["bit"] is not None):
         return None, faults
     address = ModbusAddress(table, offset, coding.registers, bit, order, bits=bits, coding=coding)
+    if coding is Coding.STRING:
+        address = _read_text(address, options, faults)
+    else:
+        faults += [_not_of_a_number(key) for key in ("length", "encoding") if key in options]
     if shape["alone"] is not None:
         address = replace(address, alone=_read_alone(shape["alone"], address, faults))
     address = _with_options(address, options, faults)
@@ -241,6 +259,32 @@ def _read_coding(text: str | None, type_: PointType, faults: list[PointFault]) -
         return None
 
 
+def _read_text(address: ModbusAddress, options: dict[str, str], faults: list[PointFault]) -> ModbusAddress:
+    """The address with its length and encoding. What only a number has is refused."""
+    given = {"bit": address.bit is not None, **{key: key in options for key in ("decimals", "factor", "ne43")}}
+    faults += [PointFault(key, f"a text has no {key}", "Leave it empty") for key, there in given.items() if there]
+    if address.order.words_reversed:
+        message, remedy = f"a text is not written backwards, as {address.order}", "Give ABCD, or BADC for swapped bytes"
+        faults.append(PointFault("order", message, remedy))
+    length = options.get("length", "")
+    if not (_DIGITS.match(length) and 1 <= int(length) <= TEXT_REGISTERS_MAX):
+        message = f"'{length}' is no length of a text"
+        faults.append(
+            PointFault("length", message, f"Give its registers, 1 to {TEXT_REGISTERS_MAX}: two bytes in each")
+        )
+        length = "1"
+    encoding = options.get("encoding", Encoding.ASCII.value)
+    if encoding not in tuple(Encoding):
+        remedy = f"Choose one of {', '.join(Encoding)}"
+        faults.append(PointFault("encoding", f"'{encoding}' is no encoding known here", remedy))
+        encoding = Encoding.ASCII
+    return replace(address, width=int(length), encoding=Encoding(encoding))
+
+
+def _not_of_a_number(key: str) -> PointFault:
+    return PointFault(key, f"only a text has a {key}", "Leave it empty, or use the type string")
+
+
 def _read_alone(text: str, address: ModbusAddress, faults: list[PointFault]) -> tuple[int, int] | None:
     """``alone``, or the start and count of the request as ``0+2``, which must hold the value."""
     if text == "alone":
@@ -305,7 +349,8 @@ def _read_constant(column: str, text: str, faults: list[PointFault]) -> float:
 
 def _check_type(type_: PointType, address: ModbusAddress, *, ordered: bool) -> list[PointFault]:
     is_bit = address.coding is Coding.BIT
-    kept = PointType.FLOAT64 if address.scaled_by_device else address.coding.kept
+    scaled = address.scaled_by_device and address.coding is not Coding.STRING
+    kept = PointType.FLOAT64 if scaled else address.coding.kept
     faults = []
     if kept is not type_:
         faults.append(PointFault("type", f"a {address.coding} here is kept as {kept}, not {type_}", f"Use {kept}"))
@@ -317,7 +362,11 @@ def _check_type(type_: PointType, address: ModbusAddress, *, ordered: bool) -> l
         faults.append(PointFault("bit", "a bit of a register needs its number", "Give 0 (least significant) to 15"))
     elif is_bit and address.bits > 1:
         faults.append(PointFault("bit", "a bit is one, not several", "Use the type uint16 for a field of bits"))
-    elif not is_bit and address.bit is not None and (address.coding is not Coding.UINT16 or address.bits == 1):
+    elif (
+        address.coding not in (Coding.BIT, Coding.STRING)
+        and address.bit is not None
+        and (address.coding is not Coding.UINT16 or address.bits == 1)
+    ):
         remedy = "Use the type bit, or uint16 for a field as 4-7, or leave the bit empty"
         faults.append(PointFault("bit", f"a {type_} is no single bit", remedy))
     if address.end > ADDRESS_SPACE:

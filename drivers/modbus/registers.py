@@ -10,17 +10,17 @@ same turn: ``side_words`` takes them out of each reply, and ``decode`` is handed
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.batch import SampleBatch, scale_raw
+from contract.batch import Said, SampleBatch, scale_raw
 from contract.points import PointSpec, PointType
-from contract.quality import Quality
+from contract.quality import Quality, is_bad
 from drivers.modbus import instrument
-from drivers.modbus.address import Coding, ModbusAddress, SideWord, WordOrder
+from drivers.modbus.address import Coding, Encoding, ModbusAddress, SideWord, WordOrder
 from drivers.modbus.planner import ReadRequest
 
 DECIMALS_MAX: Final = 9
@@ -40,7 +40,7 @@ _LITTLE_ENDIAN: Final = {
     Coding.FLOAT32: "<f4",
     Coding.FLOAT64: "<f8",
 }
-_ROW_ORDER: Final = {coding: rank for rank, coding in enumerate((Coding.BIT, *_LITTLE_ENDIAN))}
+_ROW_ORDER: Final = {coding: rank for rank, coding in enumerate((Coding.BIT, *_LITTLE_ENDIAN, Coding.STRING))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,27 @@ class _Sided:
     meaning: NDArray[np.uint8] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A row that is a text, and the bytes of the reply that it lies in."""
+
+    row: int
+    point: int
+    place: slice
+    swapped: bool
+    encoding: Encoding
+
+    def read(self, payload: bytes) -> str | None:
+        """Up to the first NUL, without the blanks around it; None where the bytes are no text."""
+        data = payload[self.place]
+        if self.swapped:
+            data = np.frombuffer(data, "<u2").byteswap().tobytes()
+        try:
+            return data.partition(b"\0")[0].decode(self.encoding).strip(" ")
+        except UnicodeDecodeError:
+            return None
+
+
 class BlockDecoder:
     """Decodes the replies to one request. Rows are in order of coding, then of the request's members."""
 
@@ -116,6 +137,7 @@ class BlockDecoder:
             _Sided(row, p.address, (meanings or {}).get(p.address.status_name)) for row, p in enumerate(members)
             if p.address.sides
         )  # fmt: skip
+        self._texts = tuple(_texts(request, members))
         # Floats may be none, scaling may overflow; whoever has neither nor anything to judge is spared the looking.
         bounded = (np.abs(self._scale) < 1e280).all() and (np.abs(self._offset) < 1e299).all()
         all_integers = self._integers.stop == self._size
@@ -148,10 +170,11 @@ class BlockDecoder:
 
         Integers give raw and scaled value, floats the device's own number with raw 0. What is no finite number is
         BAD_SENSOR_FAILURE with the value NaN. ``beside`` are the side words of this turn; a status word that is not among
-        them leaves its value UNCERTAIN, a scaling register makes it BAD.
+        them leaves its value UNCERTAIN, a scaling register makes it BAD. A text is said beside its row, which tells its length.
         """
         assert len(payload) == self._reply_size, "the link lets only replies of the right size through"
         whole, batch = self._room(time_ns, mono_ns, own)
+        texts: Sequence[tuple[_Text, str]] = ()
         if self._bit_byte.size:
             block = np.frombuffer(payload, np.uint8)
             batch.raw[self._bits] = (block.take(self._bit_byte) >> self._bit_shift) & 1
@@ -166,6 +189,8 @@ class BlockDecoder:
                 if self._loops.size:
                     self._judge_loops(batch)
                 self._scale_integers(batch)
+                if self._texts:
+                    texts = self._fill_texts(batch, payload)
                 for sided in self._sided:
                     _apply(batch, sided, beside or {})
         finite = np.isfinite(batch.value)
@@ -173,7 +198,7 @@ class BlockDecoder:
             none = ~finite if broken is None else ~finite | broken
             batch.quality[none & (batch.quality < Quality.BAD)] = Quality.BAD_SENSOR_FAILURE
             batch.value[none] = np.nan
-        return whole
+        return replace(whole, said=tuple(_said(batch, texts))) if texts else whole
 
     def _scale_integers(self, batch: SampleBatch) -> None:
         if self._scale.size:
@@ -202,6 +227,16 @@ class BlockDecoder:
                 broken = np.zeros(self._size, np.bool_) if broken is None else broken
                 broken[gather.rows] = none
         return broken
+
+    def _fill_texts(self, batch: SampleBatch, payload: bytes) -> list[tuple[_Text, str]]:
+        """The lengths of texts into their rows, NaN where there is none; and the texts."""
+        found = []
+        for each in self._texts:
+            text = each.read(payload)
+            batch.value[each.row] = np.nan if text is None else len(text)
+            if text is not None:
+                found.append((each, text))
+        return found
 
     def _judge_loops(self, batch: SampleBatch) -> None:
         """Before anything is scaled."""
@@ -261,7 +296,8 @@ def _row_order(point: RegisterPoint) -> tuple[bool, int, bool]:
 
 
 def _gathers(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable[_Gather]:
-    kinds = sorted({_row_order(point) for point in members if point.address.coding is not Coding.BIT})
+    others = (Coding.BIT, Coding.STRING)
+    kinds = sorted({_row_order(point) for point in members if point.address.coding not in others})
     for kind in kinds:
         rows = [row for row, point in enumerate(members) if _row_order(point) == kind]
         addresses = [members[row].address for row in rows]
@@ -272,6 +308,22 @@ def _gathers(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable
             addresses[0].order.bytes_swapped,
             _fields(addresses),
         )
+
+
+def _texts(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable[_Text]:
+    for row, point in enumerate(members):
+        address = point.address
+        if address.coding is Coding.STRING:
+            start = 2 * (address.offset - request.start)
+            place = slice(start, start + 2 * address.width)
+            yield _Text(row, point.spec.id, place, address.order.bytes_swapped, address.encoding)
+
+
+def _said(batch: SampleBatch, texts: Iterable[tuple[_Text, str]]) -> Iterable[Said]:
+    for each, text in texts:
+        row, quality = each.row, int(batch.quality[each.row])
+        if not is_bad(quality):
+            yield Said(each.point, int(batch.time_ns[row]), int(batch.mono_ns[row]), quality, text)
 
 
 def _fields(addresses: Sequence[ModbusAddress]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | None:

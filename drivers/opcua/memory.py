@@ -19,17 +19,18 @@ Times of a row:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.batch import SampleBatch, scale_raw
+from contract.batch import Said, SampleBatch, scale_raw
 from contract.clock import NS_PER_S
 from contract.points import PointRole, PointSpec, PointType
-from contract.quality import Quality
+from contract.quality import Quality, is_bad
 from drivers.opcua.values import Number, Reading, judge, overflowed
 
 SOURCE_BEHIND_NS_MAX: Final = 60 * NS_PER_S
@@ -65,6 +66,8 @@ class Memory:
         self._last: list[Reading | None] = [None] * len(specs)
         self._numbers = [_no_answer()] * len(specs)
         self._told_mono_ns = np.full(len(specs), _NEVER, np.int64)
+        self._statuses = [0] * len(specs)
+        """What each point's status was said to be last; it is kept while there is no session."""
         self._read_source_ns: dict[int, int | None] = {}
         """Source timestamp of the latest read of each place that was read beside its reports."""
         self.overflows = 0
@@ -78,7 +81,10 @@ class Memory:
         self._numbers[0] = Number(1, 1.0, Quality.GOOD)
         for place, reading in enumerate(readings, 1):
             self._remember(place, reading)
-        return self._told(np.arange(len(self._last)), time_ns, mono_ns)
+        said = [
+            each for place, reading in enumerate(readings, 1) for each in self._said(place, reading, time_ns, mono_ns)
+        ]
+        return replace(self._told(np.arange(len(self._last)), time_ns, mono_ns), said=tuple(said))
 
     def published(
         self,
@@ -139,14 +145,30 @@ class Memory:
             if reading != (queued[-1] if queued else self._last[place]):  # a new item reports what was read already
                 by_place.setdefault(place, []).append(reading)
         rows: list[_Row] = []
+        said: list[Said] = []
         for place, queued in by_place.items():
             for reading, at_ns in zip(queued, self._mono_of(place, queued, time_ns, mono_ns), strict=True):
                 self._remember(place, reading)
                 source_ns = reading.source_ns if _believable(reading, time_ns) else None
                 self.disbelieved += source_ns is None
-                rows.append(_Row(place, time_ns if source_ns is None else source_ns, at_ns, self._numbers[place]))
+                row = _Row(place, time_ns if source_ns is None else source_ns, at_ns, self._numbers[place])
+                rows.append(row)
+                if reading.status != self._statuses[place] or self._types[place] is PointType.STRING:
+                    said += self._said(place, reading, row.time_ns, at_ns)
         rows.sort(key=lambda row: row.mono_ns)  # stable: the changes of a point keep their order
-        return [self._batch(part) for part in _without_repeats(rows)]
+        batches = [self._batch(part) for part in _without_repeats(rows)]
+        if said:
+            batches[0] = replace(batches[0], said=tuple(said))
+        return batches
+
+    def _said(self, place: int, reading: Reading, time_ns: int, mono_ns: int) -> Iterator[Said]:
+        """The text of a point, and its status where that is another than it was said to be."""
+        point, quality = int(self._ids[place]), int(self._numbers[place].quality)
+        if reading.status != self._statuses[place]:
+            self._statuses[place] = reading.status
+            yield Said(point, time_ns, mono_ns, quality, reading.status)
+        if self._types[place] is PointType.STRING and not is_bad(quality) and isinstance(reading.value, str):
+            yield Said(point, time_ns, mono_ns, quality, reading.value)
 
     def _mono_of(self, place: int, queued: Sequence[Reading], time_ns: int, mono_ns: int) -> list[int]:
         """When each change was, on our axis, from differences of the server's."""

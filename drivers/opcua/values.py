@@ -43,12 +43,16 @@ class Reading(NamedTuple):
 
 
 class Number(NamedTuple):
-    """``raw`` counts where the point's type is an integer, ``value`` (not scaled) where it is a float."""
+    """Of a text its length. ``raw`` counts where the point's type is an integer, ``value`` (not scaled) where it is a float."""
 
     raw: int
     value: float
     quality: Quality
 
+
+STRING: Final = 12
+LOCALIZED_TEXT: Final = 21
+"""Built-in types that hold a text; of the latter only its text is taken, in the server's language."""
 
 ACCEPTED: Final = {
     PointType.BIT: frozenset({BuiltIn.BOOLEAN}),
@@ -62,6 +66,7 @@ ACCEPTED: Final = {
     ),
     PointType.FLOAT32: frozenset({BuiltIn.FLOAT}),
     PointType.FLOAT64: frozenset({BuiltIn.DOUBLE, BuiltIn.FLOAT}),
+    PointType.STRING: frozenset({STRING, LOCALIZED_TEXT}),
 }
 """Variants that a point's type holds without loss; any other is a mistake of the I/O list."""
 
@@ -121,9 +126,21 @@ def judge(reading: Reading, type_: PointType) -> Number:
     if reading.type is None or reading.value is None:
         return Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
     if reading.type not in ACCEPTED[type_] or not isinstance(reading.value, (bool, int, float)):  # an array, too
-        return Number(0, math.nan, Quality.BAD_CONFIG)
+        return _length(reading, quality, type_)
     if not math.isfinite(reading.value):
         return Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
     if type_.is_integer:
         return Number(int(reading.value), 0.0, quality)
     return Number(0, float(reading.value), quality)
+
+
+def _length(reading: Reading, quality: Quality, type_: PointType) -> Number:
+    """Of a text; what else comes here has a type that the point cannot hold."""
+    text = reading.value
+    if type_ is not PointType.STRING or reading.type not in ACCEPTED[type_] or not isinstance(text, str):
+        return Number(0, math.nan, Quality.BAD_CONFIG)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes that were no UTF-8
+        return Number(0, math.nan, Quality.BAD_SENSOR_FAILURE)
+    return Number(0, float(len(text)), quality)

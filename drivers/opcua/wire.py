@@ -43,12 +43,20 @@ def _deadband(width: float) -> ua.DataChangeFilter:
 def reading(answer: ua.DataValue) -> Reading:
     """What ``decode`` would say, of a value that it left to the library. 1601 is the time of who gives none."""
     variant, source = answer.Value, answer.SourceTimestamp
+    value = None if variant is None else _plain(variant)
     return Reading(
         status=ua.StatusCodes.Good if answer.StatusCode is None else answer.StatusCode.value,
-        type=None if variant is None or variant.Value is None else int(variant.VariantType.value),
-        value=None if variant is None else variant.Value,
+        type=None if variant is None or value is None else int(variant.VariantType.value),
+        value=value,
         source_ns=None if source is None or source.year <= 1601 else _ns(source),
     )
+
+
+def _plain(variant: ua.Variant) -> object:
+    """A text without its locale; the null text is the empty one (OPC 10000-6, clause 5.2.2.4)."""
+    if isinstance(variant.Value, ua.LocalizedText):
+        return variant.Value.Text or ""
+    return "" if variant.Value is None and variant.VariantType is ua.VariantType.String else variant.Value
 
 
 def _ns(moment: datetime) -> int:

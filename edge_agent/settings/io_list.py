@@ -10,12 +10,15 @@ One row is one measured point; each device's own point is added by ``load``. Col
     bit            Modbus: 0 (least significant) to 15, for a bit inside a register; 4-7 for a field of bits
     type*          bit uint16 int16 uint32 int32 uint64 int64 float32 float64
                    Modbus: also bcd16 bcd32 bcd64 tenths16 float16
+                   string: a text, whose changes become events; nothing that judges or scales a number goes with it
     word_order     Modbus: ABCD (default) | CDAB | BADC | DCBA
     read           Modbus: alone, or the start+count of the one request that may read it, as 0+2
     status         Modbus: meaning@register of a status word, as regard@5 or regard@input:5
     decimals       Modbus: the register that holds the number of decimals
     factor         Modbus: the register that the value is multiplied by, as 3 or 3*0.001
     ne43           Modbus: the numbers at 4 and at 20 mA, as 5530..27648; empty: no current
+    length         Modbus*: of a string, in registers
+    encoding       Modbus: of a string: ascii (default) | utf-8 | gb18030
     scale, offset  value = raw * scale + offset; 1 and 0; integers and bits only
     unit*          a symbol of contract.units
     range_low, range_high   of the instrument; empty: not watched
@@ -53,7 +56,7 @@ POINTS_FILE: Final = "points.csv"
 REQUIRED: Final = ("tag", "source", "device", "register", "address", "type", "unit")
 COLUMNS: Final = (
     "tag", "source", "device", "register", "address", "bit", "type", "word_order", "read", "status",
-    "decimals", "factor", "ne43", "scale", "offset", "unit",
+    "decimals", "factor", "ne43", "length", "encoding", "scale", "offset", "unit",
     "range_low", "range_high", "ll", "l", "h", "hh", "deadband", "on_delay_s", "on_delay_2_s", "off_delay_s", "class",
     "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "report_deadband", "report_max_s", "was",
     "description",
@@ -73,7 +76,7 @@ _REGISTERS: Final = ("holding", "input", "coil", "discrete")
 _DRIVER_COLUMNS: Final = {"table": "register", "order": "word_order"}
 """The driver's words for columns that have another name here."""
 _ADDRESS_REMEDY: Final = "Give 0 to 65535, as it goes over the wire: register 40001 of a manual is mostly holding, 0"
-_OPTION_COLUMNS: Final = ("status", "decimals", "factor", "ne43")
+_OPTION_COLUMNS: Final = ("status", "decimals", "factor", "ne43", "length", "encoding")
 """Columns that the driver's address takes as ``;column=text``."""
 _REGISTER_COLUMNS: Final = ("register", "bit", "word_order", "read", *_OPTION_COLUMNS)
 _OPTION_LENGTH_MAX: Final = 30
@@ -211,7 +214,7 @@ def _read_type(row: _Row, *, has_registers: bool) -> PointType:
     known = {**_TYPES, **REGISTER_TYPES} if has_registers else _TYPES
     kept = known[row.read("type", cells.choice(known), "uint16")]
     scaled = has_registers and any(row.text(column) for column in _SCALED_BY_DEVICE)
-    return PointType.FLOAT64 if scaled and "type" not in row.faults else kept
+    return PointType.FLOAT64 if scaled and kept is not PointType.STRING and "type" not in row.faults else kept
 
 
 def _read_address(row: _Row) -> str:

@@ -23,10 +23,33 @@ _ASCENDING: Final = (*_LOW, *_HIGH)
 
 def check(spec: PointSpec) -> list[PointFault]:
     """Every fault of one measured point. Deadbands are judged only where the set-points themselves are sound."""
+    if spec.type is PointType.STRING:
+        return [*_text_only(spec), *_staleness(spec)]
     faults = [*_scale(spec), *_range(spec), *_order(spec), *_inside(spec), *_bit(spec)]
     if not faults:
         faults += _deadband(spec)
     return [*faults, *_delays(spec), *_staleness(spec)]
+
+
+def _text_only(spec: PointSpec) -> Iterator[PointFault]:
+    """A text is not judged, not scaled, and kept whenever it changes."""
+    limits = spec.limits
+    numbers: dict[str, float | None] = dict(_given(limits, _ASCENDING))
+    numbers |= {name: None if math.isnan(each) else each for name, each in _ends(spec)}
+    delays = ("deadband", "on_delay_s", "on_delay_2_s", "off_delay_s")
+    numbers |= {name: getattr(limits, name) or None for name in delays}
+    numbers["report_deadband"] = spec.report_deadband or None
+    numbers["scale"] = None if spec.scale == 1 else spec.scale
+    numbers["offset"] = spec.offset or None
+    for name, number in numbers.items():
+        if number is not None:
+            yield PointFault(name, f"a text has no {name}", "Leave it empty")
+    if spec.unit != "1":
+        yield PointFault("unit", f"a text is not measured in {spec.unit}", "Give 1")
+
+
+def _ends(spec: PointSpec) -> tuple[tuple[str, float], tuple[str, float]]:
+    return ("range_low", spec.range_low), ("range_high", spec.range_high)
 
 
 def _scale(spec: PointSpec) -> Iterator[PointFault]:

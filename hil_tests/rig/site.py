@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, ValidationError
 
 from contract.errors import ConfigError, Fault
 from contract.ids import is_name, is_tag
@@ -38,6 +38,15 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
+def _is_number(type_: PointType) -> PointType:
+    if type_ is PointType.STRING:
+        raise ValueError("is no type of a number")
+    return type_
+
+
+NumberType = Annotated[PointType, AfterValidator(_is_number)]
+
+
 class Register(_Settings):
     """One number of a device. ``register = round((signal - offset) / scale)``; floats are not rounded.
 
@@ -47,7 +56,7 @@ class Register(_Settings):
     name: str
     table: Table
     address: int = Field(ge=0, le=65535)
-    type: PointType
+    type: NumberType
     order: Order = Order.ABCD
     scale: FiniteFloat = 1.0
     offset: FiniteFloat = 0.0
@@ -62,7 +71,7 @@ class Node(_Settings):
     """One variable of an OPC UA server; its NodeId is the string ``name`` in the device's namespace."""
 
     name: str
-    type: PointType = PointType.FLOAT64
+    type: NumberType = PointType.FLOAT64
     signal: signals.Signal
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from contract.errors import FrameError
 from contract.events import (
     EVENT_BYTES_MAX,
+    TEXT_LENGTH_MAX,
+    ChangeData,
     ClockState,
     ConditionData,
     Event,
@@ -53,6 +55,31 @@ def test_the_bytes_are_canonical_json() -> None:
     assert canonical(json.loads(data)) == data
     assert b'"seq":"9"' in data
     assert b'"edge_time_ns":"4611686018427387904"' in data
+
+
+@pytest.mark.parametrize(
+    ("change", "data"),
+    [
+        (ChangeData("AT-1", "E/S", 'LOT\n"氯', None, 64, 2),
+         '"data":{"former_text":null,"left_out":2,"org":"E/S","quality":64,"tag":"AT-1","text":"LOT\\n\\"氯"}'),
+        (ChangeData("AT-1", "E/S", 0x8034_0000, 0, 132, 0),
+         '"data":{"former_status":0,"left_out":0,"org":"E/S","quality":132,"status":2150891520,"tag":"AT-1"}'),
+    ],
+)  # fmt: skip
+def test_a_change_is_written_so_for_ever(change: ChangeData, data: str) -> None:
+    record = encode_event(ORIGIN, 9, Event(change.type, change.org, STAMP, change.to_json()))
+    assert data.encode() in record.open
+    decoded = decode_event(record.open)
+    assert decoded.event.type is change.type
+    assert decoded.event.data == change.to_json()
+    assert decoded.condition is None
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=TEXT_LENGTH_MAX))
+def test_any_text_fits_into_an_event(text: str) -> None:
+    change = ChangeData("T" * 64, "E/S", text, text, 0, 10**6)
+    record = encode_event(ORIGIN, 9, Event(change.type, change.org, STAMP, change.to_json()))
+    assert decode_event(record.open).event.data["text"] == text
 
 
 def test_the_id_is_derived_from_the_message_and_checked() -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from contract.batch import SampleBatch
+from contract.batch import Said, SampleBatch
 from contract.clock import NS_PER_S, SimulatedClock
 from contract.events import ClockState, ConditionData, DecodedEvent, EventType, decode_event
 from contract.ids import AgentName
 from contract.points import ConditionClass, ConditionKind, Limits, PointRole, PointSpec, PointType
 from contract.quality import Quality
 from contract.wire.chunk import decode_chunk
+from edge_agent.detect.changes import CHANGES_MAX
 from edge_agent.detect.engine import Engine
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.reduce import Reducer
@@ -71,6 +73,12 @@ class Agent:
         batch.value[:], batch.raw[:] = (1.0, value), (1, 0 if math.isnan(value) else round(value * 10))
         batch.quality[:] = Quality.GOOD, quality
         self.pipeline.accept(batch)
+
+    def hear(self, what: str | int, quality: Quality = Quality.GOOD, after_s: float = 1.0) -> None:
+        """One second later the device says something beside its numbers."""
+        self.clock.tick(round(after_s * NS_PER_S))
+        said = Said(self.id("AT-101"), self.clock.wall_ns(), self.clock.mono_ns(), quality, what)
+        self.pipeline.accept(replace(SampleBatch.empty(), said=(said,)))
 
     def wait(self, seconds: float) -> None:
         for _ in range(round(seconds * 10)):
@@ -215,3 +223,40 @@ def _last_samples(agent: Agent) -> dict[str, tuple[float, int]]:
         for row in range(len(batch)):
             last[tags[int(batch.point[row])].tag] = (float(batch.value[row]), int(batch.quality[row]))
     return last
+
+
+def test_a_changed_text_is_an_event_with_what_it_was(new_agent):
+    agent = new_agent()
+    for text in ("LOT-1", "LOT-1", 'LOT-2\n"氯"'):
+        agent.hear(text)
+    first, second = agent.recorded()
+    assert {first.event.type, second.event.type} == {EventType.TEXT_CHANGE}
+    assert second.event.org == "E/S"
+    assert second.event.stamp.mono_ns == agent.clock.mono_ns()
+    assert second.condition is None
+    assert (first.event.data["text"], first.event.data["former_text"]) == ("LOT-1", None)
+    assert second.event.data == {
+        "tag": "AT-101", "org": "E/S", "text": 'LOT-2\n"氯"', "former_text": "LOT-1", "quality": 0, "left_out": 0
+    }  # fmt: skip
+
+
+def test_a_changed_status_is_an_event_with_both_codes_though_the_quality_stays(new_agent):
+    agent = new_agent()
+    for status in (0, 0x8000_0000, 0x803C_0000):
+        agent.hear(status, Quality.BAD if status else Quality.GOOD)
+    codes = [
+        (each.event.type, each.event.data["former_status"], each.event.data["status"]) for each in agent.recorded()
+    ]
+    assert codes == [
+        (EventType.STATUS_CHANGE, 0, 0x8000_0000), (EventType.STATUS_CHANGE, 0x8000_0000, 0x803C_0000)
+    ]  # fmt: skip
+
+
+def test_a_text_that_flapped_is_told_when_a_minute_has_passed_though_nobody_speaks_any_more(new_agent):
+    agent = new_agent()
+    for number in range(20):
+        agent.hear(f"LOT-{number}", after_s=0.1)
+    assert len(agent.recorded()) == CHANGES_MAX
+    agent.wait(61)
+    last = agent.recorded()[-1].event
+    assert (last.data["text"], last.data["former_text"], last.data["left_out"]) == ("LOT-19", "LOT-5", 13)

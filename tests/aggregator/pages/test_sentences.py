@@ -82,3 +82,25 @@ def test_whatever_a_newer_version_wrote_is_shown(kind, data, language):
 @pytest.mark.parametrize("event", [b"", b"{}", canonical({"type": "unheard_of", "agent": "gate"})])
 def test_an_event_that_says_little_is_shown(event):
     assert line(texts(Language.EN), JournalKind.EVENT, record({}), b"", event or None).kind
+
+
+@pytest.mark.parametrize(
+    ("type_", "data", "what"),
+    [
+        ("text_change", {"text": "LOT-2", "former_text": "LOT-1"}, 'AT-1 text changed: "LOT-1" → "LOT-2"'),
+        ("text_change", {"text": "", "former_text": None}, 'AT-1 text changed: – → ""'),
+        ("text_change", {"text": 'a\n"\u202e氯', "former_text": "\\"}, r'AT-1 text changed: "\\" → "a\n\"\u202e氯"'),
+        ("status_change", {"status": 0x80340000, "former_status": 0},
+         "AT-1 status code changed: 0x00000000 → 0x80340000"),
+        ("status_change", {"status": 0, "former_status": None, "left_out": 3},
+         "AT-1 status code changed: – → 0x00000000; 3 changes between them were not recorded"),
+    ],
+)  # fmt: skip
+def test_what_a_device_says_is_shown_with_what_it_said_before(type_, data, what):
+    event: dict[str, Json] = {"type": type_, "agent": "gate", "data": {"tag": "AT-1", **data}}
+    assert line(texts(Language.EN), JournalKind.EVENT, record({}), b"", canonical(event)).what == what
+
+
+def test_an_endless_text_is_cut():
+    event: dict[str, Json] = {"type": "text_change", "data": {"tag": "AT-1", "text": "x" * 60_000}}
+    assert len(line(texts(Language.EN), JournalKind.EVENT, record({}), b"", canonical(event)).what) < 600

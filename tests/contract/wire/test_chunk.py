@@ -272,7 +272,8 @@ def test_an_empty_catalogue_refuses_every_point() -> None:
 
 # --- golden -----------------------------------------------------------------------------------------------------------
 
-GOLDEN_TYPES = dict(enumerate(PointType))
+GOLDEN_TYPES = dict(enumerate(list(PointType)[:9]))
+"""Those that there were when it was made."""
 
 
 def golden_batch() -> SampleBatch:

@@ -18,7 +18,8 @@ from naive.modbus_registers import encode, value
 
 COST = BusCost(1, 0)
 ORDERS = ["ABCD", "CDAB", "BADC", "DCBA"]
-NUMBERS = [t for t in PointType if t is not PointType.BIT]
+NUMBERS = [t for t in PointType if t not in (PointType.BIT, PointType.STRING)]
+CODINGS = [each for each in Coding if each is not Coding.STRING]
 
 
 @st.composite
@@ -32,7 +33,7 @@ def blocks(draw):
         if table in ("coil", "discrete"):
             type_, text = PointType.BIT, f"{table}:{offset}"
         else:
-            coding = draw(st.sampled_from(Coding))
+            coding = draw(st.sampled_from(CODINGS))
             type_ = coding.kept
             low = draw(st.integers(0, 14))
             bit = f".{low}" if coding is Coding.BIT else ""

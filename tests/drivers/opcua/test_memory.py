@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contract.points import PointRole, PointSpec, PointType
 from contract.quality import Quality, is_bad
 from drivers.opcua.memory import SOURCE_AHEAD_NS_MAX, SOURCE_BEHIND_NS_MAX, Memory
-from drivers.opcua.values import BuiltIn, Reading
+from drivers.opcua.values import STRING, BuiltIn, Reading
 
 S = 1_000_000_000
 WALL = 1_790_000_000 * S
@@ -181,3 +181,54 @@ def test_times_of_a_point_never_go_back_or_beyond_the_receipt_and_no_batch_has_i
                 latest[point] = mono_ns
             bad = [is_bad(quality) for quality in batch.quality.tolist()]
             assert bad == [math.isnan(value) for value in batch.value.tolist()]
+
+
+def said(*batches):
+    return [(each.point, each.what, each.quality, each.time_ns - WALL, each.mono_ns - MONO)
+            for batch in batches for each in batch.said]  # fmt: skip
+
+
+def text(what, status=0):
+    return Reading(status, STRING, what, None)
+
+
+@pytest.fixture
+def texts():
+    """Points 12, a number, and 13, a text."""
+    own = PointSpec(id=11, tag="plc", org="p", device="plc", role=PointRole.DEVICE, type=PointType.BIT)
+    return Memory(
+        own,
+        [
+            PointSpec(id=12, tag="A", org="p/s", device="plc", type=PointType.FLOAT64),
+            PointSpec(id=13, tag="B", org="p/s", device="plc", type=PointType.STRING),
+        ],
+    )
+
+
+def test_a_text_is_said_when_it_is_read_and_when_it_changes(texts):
+    first = texts.opened([double(1.0), text("LOT-1")], WALL, MONO)
+    assert said(first) == [(13, "LOT-1", 0, 0, 0)]
+    changed = texts.published([(1, double(2.0)), (2, text("LOT-22"))], [], WALL + S, MONO + S)
+    assert said(*changed) == [(13, "LOT-22", 0, S, S)]
+    assert [row[:2] for row in rows(*changed)] == [(12, 2.0), (13, 6.0), (11, 1.0)]
+
+
+def test_a_status_is_said_when_it_changes_though_the_quality_stays(texts):
+    texts.opened([double(1.0), text("x")], WALL, MONO)
+    for second, status in enumerate((0x8000_0000, 0x803C_0000, 0x803C_0000), 1):
+        (found,) = [
+            said(*texts.published([(1, Reading(status, None, None, second))], [], WALL + second * S, MONO + second * S))
+        ]
+        assert found == ([] if second == 3 else [(12, status, Quality.BAD, second * S, second * S)])
+
+
+def test_a_status_is_remembered_over_a_loss(texts):
+    texts.opened([double(1.0, status=0x4094_0000), text("x")], WALL, MONO)
+    assert said(texts.lost(WALL + S, MONO + S)) == []
+    assert said(texts.opened([double(1.0, status=0x4094_0000), text("x")], WALL, MONO)) == [(13, "x", 0, 0, 0)]
+
+
+def test_a_bad_text_is_not_said(texts):
+    assert said(texts.opened([double(1.0), text("x", 0x8000_0000)], WALL, MONO)) == [
+        (13, 0x8000_0000, Quality.BAD, 0, 0)
+    ]

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from contract.points import PointType
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK, Quality, is_bad, is_good
-from drivers.opcua.values import ACCEPTED, QUALITIES, BuiltIn, Reading, judge, overflowed, quality_of
+from drivers.opcua.values import (
+    ACCEPTED,
+    LOCALIZED_TEXT,
+    QUALITIES,
+    STRING,
+    BuiltIn,
+    Reading,
+    judge,
+    overflowed,
+    quality_of,
+)
 
 NAMES = {
     "Good": Quality.GOOD,
@@ -127,6 +137,22 @@ def test_a_type_that_the_points_holds_without_loss_is_taken(built_in, value, typ
 )
 def test_what_is_no_number_of_the_points_type_says_why(built_in, value, type_, quality):
     assert judge(Reading(0, built_in, value, None), type_).quality is quality
+
+
+@pytest.mark.parametrize(
+    ("built_in", "value", "expected"),
+    [
+        (STRING, "LOT-1", (5.0, Quality.GOOD)),
+        (LOCALIZED_TEXT, "氯气", (2.0, Quality.GOOD)),
+        (STRING, "", (0.0, Quality.GOOD)),
+        (STRING, "a\udcff", (math.nan, Quality.BAD_SENSOR_FAILURE)),
+        (STRING, ["LOT-1"], (math.nan, Quality.BAD_CONFIG)),
+        (BuiltIn.DOUBLE, 1.0, (math.nan, Quality.BAD_CONFIG)),
+    ],
+)
+def test_of_a_text_the_length_is_the_number(built_in, value, expected):
+    number = judge(Reading(0, built_in, value, None), PointType.STRING)
+    assert (number.raw, repr(number.value), number.quality) == (0, repr(expected[0]), expected[1])
 
 
 def test_built_in_types_have_the_ids_of_the_library():

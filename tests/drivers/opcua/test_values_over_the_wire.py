@@ -168,3 +168,26 @@ def test_a_driver_that_is_stopped_leaves_no_session_behind(server, new_driver, n
 
     watch(new_driver(server, new_point(2, "n")), scenario)
     assert server.tell("sessions") == 0
+
+
+def test_texts_and_native_status_codes_are_said_beside_the_numbers(server, new_driver, new_point, watch):
+    server.tell("add", "lot", "String", "LOT-1")
+    server.tell("add", "empty", "String", None)
+    server.tell("add", "level", "Double", 1.0)
+    texts = [new_point(2, "lot", PointType.STRING), new_point(3, "empty", PointType.STRING)]
+    driver = new_driver(server, *texts, new_point(4, "level"))
+
+    async def scenario(watched):
+        def said():
+            return [(each.point, each.what) for batch in watched.batches for each in batch.said]
+
+        await watched.until(lambda: watched.batches)
+        assert said() == [(2, "LOT-1"), (3, "")]
+        assert watched.latest() == {DEVICE: (1.0, GOOD), 2: (5.0, GOOD), 3: (0.0, GOOD), 4: (1.0, GOOD)}
+        server.tell("write", "lot", "String", "批号-2")
+        await watched.until(lambda: (2, "批号-2") in said())
+        server.tell("write", "level", "Double", 1.0, UNCERTAIN_CALIBRATION)
+        await watched.until(lambda: (4, UNCERTAIN_CALIBRATION) in said())
+        assert len(said()) == 4
+
+    watch(driver, scenario)

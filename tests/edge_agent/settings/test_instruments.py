@@ -72,6 +72,47 @@ def test_a_mistake_is_one_fault_in_its_column(sheet: Any, row: str, column: str,
     assert message in fault.message
 
 
+TEXTS = "tag,source,device,register,address,bit,type,word_order,length,encoding,factor,scale,unit,range_high,h,deadband,on_delay_s,report_deadband\n"
+
+
+def test_a_text_is_a_point_with_its_length_and_encoding(folder: Any) -> None:
+    folder.write_csv(
+        TEXTS + "S-1,tank,plc,holding,10,,string,BADC,16,gb18030,,,1,,,,,\nS-2,tank,plc,input,0,,string,,1,,,,1,,,,,"
+    )
+    assert [(point.type, point.address) for point in folder.load().points if point.device != point.tag] == [
+        (PointType.STRING, "holding:10/BADC;length=16;encoding=gb18030"),
+        (PointType.STRING, "input:0;length=1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ("S,tank,plc,holding,1,,string,,,,,,1,,,,,", "length"),
+        ("S,tank,plc,holding,1,,string,,200,,,,1,,,,,", "length"),
+        ("S,tank,plc,holding,1,,string,,4,latin-1,,,1,,,,,", "encoding"),
+        ("S,tank,plc,holding,1,,string,CDAB,4,,,,1,,,,,", "word_order"),
+        ("S,tank,plc,holding,1,3,string,,4,,,,1,,,,,", "bit"),
+        ("S,tank,plc,holding,1,,string,,4,,3,,1,,,,,", "factor"),
+        ("S,tank,plc,holding,1,,string,,4,,,2,1,,,,,", "scale"),
+        ("S,tank,plc,holding,1,,string,,4,,,,ppm,,,,,", "unit"),
+        ("S,tank,plc,holding,1,,string,,4,,,,1,9,,,,", "range_high"),
+        ("S,tank,plc,holding,1,,string,,4,,,,1,,5,,,", "h"),
+        ("S,tank,plc,holding,1,,string,,4,,,,1,,,1,,", "deadband"),
+        ("S,tank,plc,holding,1,,string,,4,,,,1,,,,1,", "on_delay_s"),
+        ("S,tank,plc,holding,1,,string,,4,,,,1,,,,,2", "report_deadband"),
+        ("S,tank,plc,coil,1,,string,,4,,,,1,,,,,", "type"),
+        ("S,tank,plc,holding,1,,uint16,,4,,,,1,,,,,", "length"),
+    ],
+)
+def test_what_a_text_cannot_have_is_one_fault_in_its_column(folder: Any, row: str, column: str) -> None:
+    folder.write_csv(TEXTS + row + "\n")
+    [fault] = folder.faults()
+    assert (fault.row, fault.column) == (2, column)
+    assert fault.message
+    assert fault.remedy
+
+
 def test_a_meaning_that_the_device_does_not_give_is_found_offline(sheet: Any) -> None:
     [fault] = sheet("L,tank,plc,input,1,,uint16,,,unknown@5,,,,,1").faults()
     assert (fault.column, "unknown" in fault.message) == ("status", True)

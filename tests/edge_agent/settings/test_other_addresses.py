@@ -38,6 +38,7 @@ def test_both_kinds_stand_in_one_list(mixed: Any) -> None:
         ({"bit": "3"}, "bit", "no registers", "empty"),
         ({"word_order": "CDAB"}, "word_order", "no registers", "empty"),
         ({"scale": "2"}, "scale", "not scaled", "empty"),
+        ({"type": "string", "unit": "1", "h": "3"}, "h", "a text has no h", "empty"),
     ],
 )
 def test_a_mistake_is_one_fault(mixed: Any, changes: dict[str, str], column: str, message: str, remedy: str) -> None:

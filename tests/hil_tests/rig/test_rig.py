@@ -28,7 +28,7 @@ from hil_tests.rig.words import CommandError
 
 StartRig = Callable[..., Rig]
 Connect = Callable[..., ModbusTcpClient]
-TYPES = [each for each in PointType if each is not PointType.BIT]
+TYPES = [each for each in PointType if each not in (PointType.BIT, PointType.STRING)]
 EXACT = {PointType.FLOAT32: -1234.5, PointType.FLOAT64: math.pi}
 WIRE = {
     PointType.UINT16: ">H", PointType.INT16: ">h", PointType.UINT32: ">I", PointType.INT32: ">i",
