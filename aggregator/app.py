@@ -45,7 +45,7 @@ from aggregator.people.queries import load_person
 from aggregator.settings import Settings
 from aggregator.store import db
 from aggregator.supervise import READY, Child, Supervisor
-from contract.clock import NS_PER_S
+from contract.clock import NS_PER_S, Clock
 from contract.errors import ConfigError
 from contract.events import Json
 
@@ -121,7 +121,7 @@ def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) 
         journal, head = Journal(settings.name, INGEST_CHAIN), HeadWitness(folder.head_file)
         stack.callback(head.close)
         book = load_book(connection, settings)
-        desk = make_desk(connection, book)
+        desk = make_desk(connection, book, clock)
         receiver = Receiver(
             Parts(settings.name, link, allow_list, connection, journal, keys, board, clock, head, desk, book, witness)
         )  # fmt: skip
@@ -141,7 +141,7 @@ def load_book(connection: sa.Connection, settings: Settings) -> Book:
         return Book(load_alarms(connection), settings.alarms.rules)
 
 
-def make_desk(connection: sa.Connection, book: Book) -> Desk:
+def make_desk(connection: sa.Connection, book: Book, clock: Clock) -> Desk:
     """Every verb there is, with the slice that decides about it; ``connection`` is the writer's own."""
 
     def resolve(session: str, wall_ns: int) -> Actor:
@@ -149,7 +149,7 @@ def make_desk(connection: sa.Connection, book: Book) -> Desk:
             return load_person(connection, session, wall_ns)
 
     handlers = {**people_commands.handlers(connection), **alarm_commands.handlers(book)}
-    return Desk(handlers, people_commands.CONSOLE_VERBS, resolve)
+    return Desk(handlers, people_commands.CONSOLE_VERBS, resolve, clock.mono_ns)
 
 
 def ask(folder: Folder, command: Command) -> dict[str, Json]:
@@ -172,7 +172,7 @@ def _carry_out(folder: Folder, command: Command) -> dict[str, Json]:
     journal = Journal(folder.settings().name, INGEST_CHAIN)
     try:
         with engine.connect() as connection:
-            desk = make_desk(connection, load_book(connection, folder.settings()))
+            desk = make_desk(connection, load_book(connection, folder.settings()), RealClock())
             changes, answer = desk.serve(lambda: Changeset(time.time_ns()), encode_command(1, command))
             if changes.is_to_be_written():
                 with db.writing(connection):

@@ -7,13 +7,15 @@ remembers, so that a refusal leaves no trace but its record.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
 from aggregator.commands.messages import PING, Command, decode_command, encode_answer
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.journal.changeset import Changeset
 from aggregator.journal.log import Draft, JournalKind
+from aggregator.journal.repeats import Repeats
+from contract.clock import NS_PER_S
 from contract.errors import FrameError
 from contract.events import Json
 
@@ -23,6 +25,8 @@ NAME_ARG: Final = "name"
 """The person whom a command is about: on record in the restricted part only."""
 _NOT_OPEN: Final = SECRET_ARGS | {NAME_ARG}
 _TEXT_RECORDED_MAX: Final = 200
+REFUSALS_PERIOD_NS: Final = 60 * NS_PER_S
+"""What one session is refused again and again is put on record at most this often, with its count."""
 
 
 class Actor(Protocol):
@@ -60,12 +64,16 @@ Resolve = Callable[[str, int], Actor]
 
 
 class Desk:
-    """``console`` names the verbs that need no person: the command line's own, and signing in."""
+    """``console`` names the verbs that need no person: the command line's own, and signing in. ``mono_ns``: the clock
+    by which repeated refusals are counted."""
 
-    def __init__(self, handlers: Mapping[str, Handler], console: frozenset[str], resolve: Resolve) -> None:
+    def __init__(
+        self, handlers: Mapping[str, Handler], console: frozenset[str], resolve: Resolve, mono_ns: Callable[[], int]
+    ) -> None:
         self._handlers = handlers
         self._console = console
         self._resolve = resolve
+        self._refusals = Refusals(mono_ns)
 
     def serve(self, make_changeset: Callable[[], C], data: bytes) -> tuple[C, bytes]:
         """What is to be committed, and the answer to be sent after that. Raises FrameError for what is no command."""
@@ -77,11 +85,12 @@ class Desk:
         try:
             if command.session is not None:
                 actor = self._resolve(command.session, changes.wall_ns)
-            return changes, encode_answer(number, self._handle(changes, Request(command, actor)))
+            answer = encode_answer(number, self._handle(changes, Request(command, actor)))
         except RefusedError as error:
-            changes = make_changeset()
-            changes.drafts.append(_refused(changes.wall_ns, Request(command, actor), error))
-            return changes, encode_answer(number, error)
+            changes, answer = make_changeset(), encode_answer(number, error)
+            self._refusals.put(changes, Request(command, actor), error)
+        self._refusals.put_leftovers(changes)
+        return changes, answer
 
     def _handle(self, changes: Changeset, request: Request) -> dict[str, Json]:
         verb = request.command.verb
@@ -94,6 +103,39 @@ class Desk:
             return handler(changes, request)
         except FrameError as error:
             raise RefusedError(RefusalCode.INVALID, field=error.field, message=str(error)) from error
+
+
+class Refusals:
+    """Puts refusals on record: of one session, verb and code the first at once and then one a minute, with the count.
+    What the console is refused is on record each time."""
+
+    def __init__(self, mono_ns: Callable[[], int]) -> None:
+        self._mono_ns = mono_ns
+        self._repeats = Repeats(REFUSALS_PERIOD_NS)
+        self._held_back: dict[str, Draft] = {}
+
+    def put(self, changes: Changeset, request: Request, error: RefusedError) -> None:
+        draft, session = _refused(changes.wall_ns, request, error), request.command.session
+        if session is None:
+            changes.drafts.append(_counted(draft, 1))
+            return
+        key = self._repeats.key_of(f"{session} {request.command.verb} {error.code.value}")
+        count = self._repeats.due(key, self._mono_ns())
+        if count is None:
+            self._held_back[key] = draft
+        else:
+            self._held_back.pop(key, None)
+            changes.drafts.append(_counted(draft, count))
+
+    def put_leftovers(self, changes: Changeset) -> None:
+        """What was counted and not told before the minute was over; told when somebody commands again."""
+        for key, count in self._repeats.leftover(self._mono_ns()):
+            newest = replace(self._held_back.pop(key), received_ns=changes.wall_ns)
+            changes.drafts.append(_counted(newest, count))
+
+
+def _counted(draft: Draft, count: int) -> Draft:
+    return replace(draft, data={**draft.data, "count": count})
 
 
 def _refused(wall_ns: int, request: Request, error: RefusedError) -> Draft:

@@ -17,14 +17,17 @@ class Repeats:
 
     def due(self, key: str, now_ns: int) -> int | None:
         """None while a report of ``key`` is fresh; else how many times it happened since that report, this included."""
-        if key not in self._since and len(self._since) >= KEYS_MAX:
-            key = OTHER
+        key = self.key_of(key)
         since_ns, held_back = self._since.get(key, (now_ns - self._period_ns, 0))
         if now_ns - since_ns < self._period_ns:
             self._since[key] = (since_ns, held_back + 1)
             return None
         self._since[key] = (now_ns, 0)
         return held_back + 1
+
+    def key_of(self, key: str) -> str:
+        """Under which key it is counted: its own, or ``OTHER`` where there is no room."""
+        return key if key in self._since or len(self._since) < KEYS_MAX else OTHER
 
     def leftover(self, now_ns: int) -> list[tuple[str, int]]:
         """Keys whose period is over, with the count that was held back, where there is one; they are forgotten."""

@@ -48,6 +48,7 @@ class PeopleService:
         self._client = client
         self._attempts = Attempts()
         self._reports = Repeats(REPORT_PERIOD_NS)
+        self._strangers = Repeats(REPORT_PERIOD_NS)
         self._lock = threading.Lock()
         self._checks = threading.BoundedSemaphore(CHECKS_AT_ONCE)
         self._waiting = threading.BoundedSemaphore(CHECKS_WAITING_MAX)
@@ -90,8 +91,26 @@ class PeopleService:
         self.command(caller, "sign_out", {})
 
     def command(self, caller: Caller, verb: str, args: dict[str, Json]) -> dict[str, Json]:
-        """Have ingest carry out what this person wants; it checks session and rights itself, when it writes."""
+        """Have ingest carry out what this person wants; it checks session and rights itself, when it writes.
+
+        Who has no session is told so here: what ingest refuses is on record, and nobody's knocking is to fill that."""
+        try:
+            self.person(caller.token)
+        except RefusedError:
+            self._count_stranger(caller.station)
+            raise
         return self._client.send(Command(verb, args, digest_of(caller.token), caller.station[:STATION_LENGTH_MAX]))
+
+    def _count_stranger(self, station: str) -> None:
+        now_ns = self._clock.mono_ns()
+        with self._lock:
+            count = self._strangers.due(station[:STATION_LENGTH_MAX], now_ns)
+            told = [
+                *self._strangers.leftover(now_ns),
+                *([] if count is None else [(station[:STATION_LENGTH_MAX], count)]),
+            ]
+        for each, number in told:
+            log.warning("command_without_session", station=each, count=number)
 
     def _require_patience(self, name: str, station: str) -> None:
         now_ns = self._clock.mono_ns()

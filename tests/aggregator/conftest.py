@@ -86,7 +86,7 @@ class Park:
         self.receiver = Receiver(
             Parts(
                 "park", self.link, allow_list, self.connection, journal, keys, self.board, self.clock, head,
-                make_desk(self.connection, self.book), self.book, ledger,
+                make_desk(self.connection, self.book, self.clock), self.book, ledger,
             )
         )  # fmt: skip
         self.endpoint = self.link.bind("tcp://127.0.0.1:*")

@@ -12,6 +12,8 @@ from aggregator.commands.messages import COMMAND_BYTES_MAX, Command, decode_answ
 from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.journal.changeset import Changeset
 from aggregator.journal.log import Draft, JournalKind
+from aggregator.journal.repeats import KEYS_MAX
+from contract.clock import NS_PER_S
 from contract.errors import FrameError
 
 SESSION = "5" * 64
@@ -39,12 +41,21 @@ def note(changes, request):
     return {"done": True}
 
 
-DESK = Desk({"note": note}, frozenset({"note_from_console"}), resolve)
+class Clock:
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def mono_ns(self) -> int:
+        return self.now_ns
 
 
-def ask(verb, session=SESSION, **args):
+def make_desk(clock):
+    return Desk({"note": note}, frozenset({"note_from_console"}), resolve, clock.mono_ns)
+
+
+def ask(verb, session=SESSION, desk=None, **args):
     command = Command(verb, args, session, "console 2")
-    changes, answer = DESK.serve(lambda: Changeset(7), encode_command(3, command))
+    changes, answer = (desk or make_desk(Clock())).serve(lambda: Changeset(7), encode_command(3, command))
     number, result = decode_answer(answer)
     assert number == 3
     return changes, result
@@ -96,6 +107,63 @@ def test_secrets_and_long_texts_stay_off_the_record():
     assert recorded.keys() == {"refuse", "text", "deep"}
     assert len(recorded["text"]) == 200
     assert recorded["deep"] == "…"
+
+
+# --- a script that does not give up ------------------------------------------------------------------------------------
+
+
+def counts(changes):
+    return [(draft.data["code"], draft.data["count"]) for draft in changes.drafts]
+
+
+def test_what_a_session_is_refused_again_and_again_is_on_record_once_a_minute_with_its_count():
+    clock = Clock()
+    desk = make_desk(clock)
+    told = []
+    for second in range(0, 125, 5):
+        clock.now_ns = second * NS_PER_S
+        changes, result = ask("note", desk=desk, refuse=True)
+        assert result.code is RefusalCode.NOT_POSSIBLE
+        told += [(second, *each) for each in counts(changes)]
+    assert told == [(0, "not_possible", 1), (60, "not_possible", 12), (120, "not_possible", 12)]
+
+
+def test_another_verb_reason_or_session_is_told_at_once():
+    desk = make_desk(Clock())
+    for args in ({"refuse": True}, {"broken": True}):
+        assert counts(ask("note", desk=desk, **args)[0])[0][1] == 1
+    assert counts(ask("fly", desk=desk)[0]) == [("unknown", 1)]
+    assert counts(ask("note", session="6" * 64, desk=desk)[0]) == [("not_signed_in", 1)]
+    assert counts(ask("note", desk=desk, refuse=True)[0]) == []
+
+
+def test_what_was_held_back_is_told_with_the_next_command_after_the_minute():
+    clock = Clock()
+    desk = make_desk(clock)
+    for text in ("a", "b", "c"):
+        ask("note", desk=desk, refuse=True, text=text)
+    clock.now_ns = 60 * NS_PER_S
+    changes, _ = ask("note", desk=desk, text="done")
+    done, refused = changes.drafts
+    assert (done.kind, refused.kind) == (JournalKind.ALARM, JournalKind.ACTION_REFUSED)
+    assert (refused.data["count"], refused.data["args"]["text"]) == (2, "c")
+    assert (refused.received_ns, refused.restricted) == (7, {"person": "wang", "station": "console 2"})
+    assert len(ask("note", desk=desk)[0].drafts) == 1
+
+
+def test_what_the_console_is_refused_is_on_record_each_time():
+    desk = make_desk(Clock())
+    assert [counts(ask("note", session=None, desk=desk)[0]) for _ in range(3)] == [[("not_signed_in", 1)]] * 3
+
+
+def test_a_flood_of_different_sessions_is_bounded_and_counted_whole():
+    clock = Clock()
+    desk = make_desk(clock)
+    told = [count for n in range(1000) for _, count in counts(ask("note", session=f"{n:064x}", desk=desk)[0])]
+    assert len(told) == KEYS_MAX + 1
+    clock.now_ns = 60 * NS_PER_S
+    told += [count for _, count in counts(ask("note", desk=desk, refuse=True)[0])]
+    assert sum(told) == 1001
 
 
 def test_a_ping_changes_nothing():

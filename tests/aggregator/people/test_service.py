@@ -247,6 +247,25 @@ def test_sessions_survive_a_restart_of_ingest_and_revoked_ones_stay_so(enter, se
     assert refused(lambda: services.people.person(caller.token)).code is RefusalCode.NOT_SIGNED_IN
 
 
+@pytest.mark.parametrize("token", ["", "made up", "of li"])
+def test_who_has_no_session_does_not_reach_ingest_and_is_counted_by_address(enter, services, tell, park, token):
+    caller = enter("li")
+    tell("sessions_revoke", name="li")
+    park.receiver.turn()
+    before = len(park.journal())
+    stranger = Caller(caller.token if token == "of li" else token, "192.0.2.9")
+    with capture_logs() as logs:
+        for _ in range(3):  # without a turn of ingest: whatever were sent would wait for ever
+            error = refused(lambda: services.people.command(stranger, "alarm_acknowledge", {}))
+            assert error.code is RefusalCode.NOT_SIGNED_IN
+        park.clock.tick(60 * NS_PER_S)
+        refused(lambda: services.people.sign_out(stranger))
+    park.receiver.turn()
+    assert len(park.journal()) == before
+    told = [(each["station"], each["count"]) for each in logs if each["event"] == "command_without_session"]
+    assert told == [("192.0.2.9", 1), ("192.0.2.9", 3)]
+
+
 # --- who manages people -----------------------------------------------------------------------------------------------
 
 
