@@ -45,11 +45,15 @@ def serve(folder: Folder, clock: Clock, ready: Callable[[str], None]) -> None:
         services = make_services(folder, clock, client)
         app = make_app(services)
         add_pages(app, services, Feed(folder, clock))
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(app))
         threading.Thread(target=_stop_at_end_of_file, args=(server,), daemon=True).start()
         ready(f"http://{settings.host}:{listener.getsockname()[1]}")
         server.run(sockets=[listener])
+
+
+def server_config(app: fastapi.FastAPI) -> uvicorn.Config:
+    """X-Forwarded-For is not believed: it is written by whoever asks, and the address stands in the journal."""
+    return uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, proxy_headers=False)
 
 
 def _stop_at_end_of_file(server: uvicorn.Server) -> None:

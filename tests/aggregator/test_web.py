@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack, closing
 
+import fastapi
 import httpx
 import pytest
 
+from aggregator.api import signed_in
 from aggregator.commands.channel import CommandClient
 from aggregator.services import make_services
-from aggregator.web import make_app
+from aggregator.web import make_app, server_config
 from contract.clock import NS_PER_S
 
 
@@ -76,3 +78,21 @@ def test_the_api_asks_who_it_is(web):
     answer = web.get("/api/v1/session")
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_the_address_is_that_of_the_connection_whatever_a_header_claims():
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    def station(request: fastapi.Request) -> str:
+        return signed_in.station_of(request)
+
+    config = server_config(app)
+    config.load()
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(config.loaded_app, client=("127.0.0.1", 4711))
+        async with httpx.AsyncClient(transport=transport, base_url="http://park") as client:
+            return await client.get("/", headers={"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"})
+
+    assert asyncio.run(ask()).json() == "127.0.0.1"
