@@ -79,16 +79,19 @@ def answer(
 
 def add_handlers(app: fastapi.FastAPI) -> None:
     """What services and the framework raise becomes a problem."""
-    app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(RefusedError, _of)
+    app.add_exception_handler(UnavailableError, _of)
     app.add_exception_handler(FrameError, _malformed)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ApiError, _api)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RefusedError)
+def of(error: RefusedError | UnavailableError) -> JSONResponse:
+    """What a service raised, as a problem."""
+    if isinstance(error, UnavailableError):
+        params = {"delivered": error.delivered}
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, ApiCode.UNAVAILABLE, str(error), params, {"Retry-After": "5"})
     status, headers = STATUS[error.code], {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -97,10 +100,9 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
     return answer(status, error.code, str(error), error.params, headers)
 
 
-async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, UnavailableError)
-    params = {"delivered": error.delivered}
-    return answer(HTTPStatus.SERVICE_UNAVAILABLE, ApiCode.UNAVAILABLE, str(error), params, {"Retry-After": "5"})
+async def _of(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RefusedError | UnavailableError)
+    return of(error)
 
 
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Final
 
 import pydantic
 from fastapi import APIRouter, Request, Response
 
+from aggregator.api import problems
 from aggregator.api.problems import Problem
 from aggregator.api.signed_in import SignedIn, delete_cookie, require_own_page, set_cookie, station_of
+from aggregator.commands.refusal import RefusedError, UnavailableError
 from aggregator.people.commands import SESSION_NS
 from aggregator.people.rights import RIGHTS, Person
 from aggregator.services import Services
@@ -54,10 +57,18 @@ def router(services: Services) -> APIRouter:
     def who_am_i(caller: SignedIn) -> Me:
         return _me(services.people.person(caller.token))
 
-    @routes.delete("/session", summary="Sign out", status_code=204, responses={401: {"model": Problem}})
-    def sign_out(caller: SignedIn, request: Request, response: Response) -> None:
+    @routes.delete(
+        "/session", summary="Sign out", status_code=204, responses={401: {"model": Problem}, 503: {"model": Problem}}
+    )
+    def sign_out(caller: SignedIn, request: Request) -> Response:
+        """The cookie goes whatever comes of it: who leaves a console must not stay signed in there."""
+        try:
+            services.people.sign_out(caller)
+            response = Response(status_code=HTTPStatus.NO_CONTENT)
+        except (RefusedError, UnavailableError) as error:
+            response = problems.of(error)
         delete_cookie(request, response)
-        services.people.sign_out(caller)
+        return response
 
     return routes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from contract.clock import NS_PER_S
@@ -82,6 +84,17 @@ def test_a_session_ends_with_the_shift(api, park):
 def test_another_sites_page_can_do_nothing_with_our_cookie(api, headers, status):
     api.sign_in("li")
     assert api("DELETE", "/session", headers=headers).status_code == status
+
+
+def test_who_signs_out_while_ingest_is_silent_is_told_so_and_loses_the_cookie(api, services, monkeypatch):
+    api.sign_in("li")
+    client = services.people._client
+    monkeypatch.setattr(client, "send", functools.partial(client.send, timeout_s=0))
+    answer = api("DELETE", "/session")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert 'parksentry_session="";' in answer.headers["set-cookie"]
+    assert api("GET", "/session").status_code == 401
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
