@@ -5,6 +5,7 @@ If either has moved on, nothing is done and the refusal says so: nobody acknowle
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,11 @@ TEXT_LENGTH_MAX: Final = 1000
 NAME_LENGTH_MAX: Final = 200
 """Of an instance, or of organisation/tag/kind."""
 SERVICE_MAX_NS: Final = 366 * 24 * 3600 * NS_PER_S
+
+
+_MISLEADING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line separators (a text is one line) and bidirectional overrides (Unicode UAX 9: a text that is
+displayed in another order than it stands on record)."""
 
 
 class Action(StrEnum):
@@ -119,7 +125,13 @@ def _text(request: Request, name: str, *, required: bool) -> str:
     if not isinstance(value, str) or len(value) > TEXT_LENGTH_MAX or (required and not value.strip()):
         message = f"must be text of 1 to {TEXT_LENGTH_MAX} characters"
         raise RefusedError(RefusalCode.INVALID, field=name, message=message)
-    return _encodable(name, value.strip())
+    text = _encodable(name, value.strip())
+    if found := _MISLEADING.search(text):
+        message = (
+            f"holds the character U+{ord(found[0]):04X}, which hides or turns round what stands beside it; remove it"
+        )
+        raise RefusedError(RefusalCode.INVALID, field=name, message=message)
+    return text
 
 
 def _encodable(name: str, text: str) -> str:

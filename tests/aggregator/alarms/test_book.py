@@ -85,6 +85,27 @@ def test_what_cannot_be_is_refused_with_a_code(room, wang, agent, action, args, 
     assert room.alarms.one(wang, KEY) == before
 
 
+@pytest.mark.parametrize(
+    "character", ["\0", "\n", "\x1b", "\x7f", "\x85", "\u2028", "\u202a", "\u202e", "\u2066", "\u2069"]
+)
+@pytest.mark.parametrize(
+    ("action", "field"),
+    [(Action.COMMENT, "comment"), (Action.ACKNOWLEDGE, "comment"), (Action.SHELVE, "reason"),
+     (Action.REMOVE_FROM_SERVICE, "permit")],
+)  # fmt: skip
+def test_a_text_that_would_be_shown_as_another_is_refused(room, agent, action, field, character):
+    zhou = room.enter("zhou", "engineer")
+    room.told(agent, "AT-1", 1)
+    before = room.alarms.one(zhou, KEY)
+    ends = {} if field == "comment" else {"until_ns": until(room, 600)}
+    error = room.refused(zhou, action, **{field: f"阀门{character}7 closed"}, **ends)
+    assert (error.code, error.params["field"]) == (RefusalCode.INVALID, field)
+    assert f"U+{ord(character):04X}" in str(error.params["message"])
+    assert str(error.params["message"]).endswith("remove it")
+    assert room.alarms.one(zhou, KEY) == before
+    assert room.act(zhou, action, **{field: "阀门 №7 – closed ✓ é"}, **ends).revision >= before.revision
+
+
 def test_outside_his_scope_a_person_sees_and_does_nothing(room, wang, agent):
     li = room.enter("li", "operator", "other-works")
     room.told(agent, "AT-1", 1)
