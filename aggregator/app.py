@@ -31,7 +31,7 @@ from aggregator.commands.channel import CommandClient
 from aggregator.commands.desk import Actor, Desk
 from aggregator.commands.messages import Command, decode_answer, encode_command
 from aggregator.commands.refusal import RefusedError
-from aggregator.folder import Folder, ingest_lock, migrate, write_private
+from aggregator.folder import Folder, ingest_lock, make_private, migrate, write_private
 from aggregator.ingest.link import Link
 from aggregator.ingest.receiver import Parts, Receiver
 from aggregator.journal import changeset
@@ -90,6 +90,7 @@ def configure_logs() -> None:
 
 def run(folder: Folder, ledger: Path | None, say: Callable[[str], None]) -> bool:
     """Supervise both processes until SIGTERM or SIGINT; False where they cannot run. Raises ConfigError."""
+    _be_private(folder)
     folder.settings()
     folder.secret_keys()
     program = [sys.executable, "-m", "aggregator.cli"]
@@ -103,6 +104,7 @@ def run(folder: Folder, ledger: Path | None, say: Callable[[str], None]) -> bool
 
 def run_ingest(folder: Folder, ledger: Path | None, say: Callable[[str], None]) -> None:
     """The ingest process: until SIGTERM, SIGINT or the supervisor's end. Raises ParkSentryError."""
+    _be_private(folder)
     stopping = _on_signals()
     settings, keys, clock = folder.settings(), folder.secret_keys(), RealClock()
     with ExitStack() as stack:
@@ -157,6 +159,7 @@ def ask(folder: Folder, command: Command) -> dict[str, Json]:
 
     Raises RefusedError, UnavailableError, ConfigError, StoreError.
     """
+    _be_private(folder)
     try:
         with ingest_lock(folder, timeout_s=0):
             return _carry_out(folder, command)
@@ -189,7 +192,17 @@ def run_web(folder: Folder, say: Callable[[str], None]) -> None:
     """The web process: until SIGTERM, SIGINT or the supervisor's end. Raises ConfigError."""
     from aggregator.web import serve
 
+    _be_private(folder)
     serve(folder, RealClock(), lambda address: say(f"{READY} {address}"))
+
+
+def _be_private(folder: Folder) -> None:
+    """Whatever this process makes is its owner's alone, and so is what was made before that was seen to."""
+    os.umask(0o077)
+    if folder.settings_file.exists():  # else it is no aggregator's folder, and not ours to change
+        changed = make_private(folder)
+        if changed:
+            structlog.get_logger().warning("folder_was_open_to_others", closed=changed)
 
 
 def _on_signals() -> Callable[[], bool]:

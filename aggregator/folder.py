@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from contract.keys import PublicKeys, SecretKeys, format_public, format_secret, 
 LOCK_TIMEOUT_S: Final = 5.0
 """After a kill of the supervisor its ingest notices and goes within this."""
 _LOCK_POLL_S: Final = 0.05
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,35 @@ def make(path: Path, name: str, listen: str, web: str) -> Folder:
         remedy = "Nothing was changed. Run it, or choose an empty folder"
         raise ConfigError([Fault(str(path), None, None, f"holds an aggregator already ({taken[0].name})", remedy)])
     folder.secret_file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(folder)  # before anything is in it
     keys = generate(name)
-    _write(folder.secret_file, format_secret(keys), 0o600)
-    _write(folder.public_file, format_public(keys.public), 0o644)
+    _write(folder.secret_file, format_secret(keys))
+    _write(folder.public_file, format_public(keys.public))
     allowlist.write(folder.agents_file, [])
     migrate(folder)
-    _write(folder.settings_file, settings.TEMPLATE.format(name=name, listen=listen, web=web), 0o644)
+    _write(folder.settings_file, settings.TEMPLATE.format(name=name, listen=listen, web=web))
+    make_private(folder)
     return folder
+
+
+def make_private(folder: Folder) -> list[str]:
+    """Leave the folder and all in it to its owner alone: journal, people and keys are there. What was open to others
+    before, by path. SQLite gives WAL and shared memory the mode of their database. Raises ConfigError."""
+    changed = []
+    for path in [folder.path, *sorted(folder.path.rglob("*"))]:
+        try:
+            found = path.lstat().st_mode
+            if stat.S_ISLNK(found) or not found & _OTHERS:
+                continue
+            path.chmod(stat.S_IMODE(found) & ~_OTHERS)
+        except FileNotFoundError:  # a WAL, or a file that has just been replaced
+            continue
+        except OSError as error:
+            remedy = "Let the user that runs the aggregator own the folder and all in it"
+            fault = Fault(str(path), None, None, f"cannot be closed to others: {error}", remedy)
+            raise ConfigError([fault]) from error
+        changed.append(str(path.relative_to(folder.path)))
+    return changed
 
 
 def migrate(folder: Folder) -> None:
@@ -157,11 +181,11 @@ def write_private(path: Path, text: str) -> None:
     """Replace a file in one step; only its owner may read it."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
-    _write(fresh, text, 0o600)
+    _write(fresh, text)
     fresh.replace(path)
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def _write(path: Path, text: str) -> None:
     """Made with its mode from the beginning, so that a secret is at no moment readable by others."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)

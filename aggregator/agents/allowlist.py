@@ -54,7 +54,7 @@ def write(path: Path, entries: list[Admission]) -> None:
     """Replace the file in one step; the new one is on disk before it takes the name."""
     new = path.with_suffix(".new")
     table = {"version": _VERSION, "agents": [asdict(entry) for entry in entries]}
-    with new.open("w", encoding="utf-8") as file:
+    with open(new, "w", encoding="utf-8", opener=_private) as file:
         json.dump(table, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
@@ -138,9 +138,13 @@ def _admitted(entries: list[Admission]) -> dict[str, AgentName]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with path.with_suffix(".lock").open("w") as file:
+    with open(path.with_suffix(".lock"), "w", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_valid(entry: Admission) -> bool:
