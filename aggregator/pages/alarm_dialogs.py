@@ -11,11 +11,14 @@ from typing import Final
 
 from nicegui import ui
 
+from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.pages.texts import Texts
 from contract.clock import NS_PER_S
 from contract.events import Json
 
+NS_PER_MIN: Final = 60 * NS_PER_S
 SHELF_MIN: Final = (15, 30, 60, 120, 240, 480)
+SHELF_DEFAULT_MIN: Final = 30
 SERVICE_MIN: Final = (480, 1440, 3 * 1440, 7 * 1440, 30 * 1440)
 COMMENT_LENGTH_MAX: Final = 500
 
@@ -28,10 +31,13 @@ async def comment(text: Texts, title: str, about: str, *, needed: bool) -> dict[
     return {"comment": words.value.strip()} if await dialog else None
 
 
-async def shelve(text: Texts, about: str, now_ns: int) -> dict[str, Json] | None:
-    """An end and a reason, both mandatory."""
+async def shelve(text: Texts, about: str, now_ns: int, longest_ns: int) -> dict[str, Json] | None:
+    """An end, at most ``longest_ns`` ahead, and a reason; both mandatory."""
+    choices = shelf_choices(longest_ns)
+    if not choices:
+        raise RefusedError(RefusalCode.INVALID, field="until_ns", message="less than a minute is allowed")
     with _dialog(text("action.shelve"), about) as dialog:
-        minutes = _duration(text, text("dialog.shelf_for"), SHELF_MIN, SHELF_MIN[1])
+        minutes = _duration(text, text("dialog.shelf_for"), choices, min(SHELF_DEFAULT_MIN, choices[-1]))
         reason = _line(text("dialog.reason"), needed=text("dialog.needed"))
         once = ui.checkbox(text("dialog.once"))
         _buttons(text, dialog, [reason])
@@ -54,19 +60,25 @@ async def take_out_of_service(text: Texts, about: str, now_ns: int) -> dict[str,
     }  # fmt: skip
 
 
+def shelf_choices(longest_ns: int) -> tuple[int, ...]:
+    """Minutes, ascending: the usual ones that are allowed, and the longest that is."""
+    longest_min = longest_ns // NS_PER_MIN
+    return tuple(sorted({each for each in SHELF_MIN if each <= longest_min} | ({longest_min} - {0})))
+
+
 def _duration(text: Texts, label: str, choices_min: tuple[int, ...], value: int) -> ui.select:
     labels = {each: _words(text, each) for each in choices_min}
     return ui.select(labels, value=value, label=label).classes("w-full").props("outlined")
 
 
 def _words(text: Texts, minutes: int) -> str:
-    if minutes < 60:
+    if minutes < 60 or minutes % 60:
         return text("dialog.minutes", n=minutes)
     return text("dialog.hours", n=minutes // 60) if minutes <= 1440 else text("dialog.days", n=minutes // 1440)
 
 
 def _until(now_ns: int, minutes: int) -> str:
-    return str(now_ns + minutes * 60 * NS_PER_S)
+    return str(now_ns + minutes * NS_PER_MIN)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from typing import Final, TypeAlias
 
 from aggregator.alarms.service import AlarmView
 from aggregator.pages import symbols
-from aggregator.pages.moments import NO_NUMBER, minutes, number, time_of_day
+from aggregator.pages.measured import digits
+from aggregator.pages.moments import NO_NUMBER, minutes, time_of_day
+from aggregator.pages.surroundings import NOTHING, Surroundings
 from aggregator.pages.texts import Texts
 from contract.clock import NS_PER_S
 from contract.events import INT64_MAX, Json
@@ -94,13 +96,15 @@ class Listing:
         self.alarms: dict[str, AlarmView] = {}
         self.waiting = 0
 
-    def update(self, standing: Iterable[AlarmView], now_ns: int, *, reading: bool) -> Transaction:
+    def update(
+        self, standing: Iterable[AlarmView], now_ns: int, *, reading: bool, around: Surroundings = NOTHING
+    ) -> Transaction:
         """Take in what stands now; ``alarms`` holds all of it, ``rows`` what is on screen after the transaction."""
         self.alarms = {row_id(alarm): alarm for alarm in standing}
         wanted = {
-            key: row(self._text, alarm, now_ns)
+            key: row(self._text, alarm, now_ns, around)
             for key, alarm in self.alarms.items()
-            if self.filter.matches(alarm, self._text.place(alarm.org))
+            if self.filter.matches(alarm, f"{self._text.place(alarm.org)} {around.description(alarm)}")
         }
         new = {key: each for key, each in wanted.items() if key not in self.rows}
         self.waiting = len(new) if reading else 0
@@ -112,7 +116,7 @@ class Listing:
                 del self.rows[key]
                 continue
             if reading:
-                found = self._in_place(key, shown, found, now_ns)
+                found = self._in_place(key, shown, found, now_ns, around)
             assert found is not None
             if found != shown:
                 changes.update.append(found)
@@ -122,14 +126,16 @@ class Listing:
             self.rows.update(new)
         return changes
 
-    def _in_place(self, key: str, shown: Row, found: Row | None, now_ns: int) -> Row:
+    def _in_place(self, key: str, shown: Row, found: Row | None, now_ns: int, around: Surroundings) -> Row:
         """What a row that must not move becomes: as it is now, or marked as one that does not belong here any more."""
         if found is not None:
             return {**found, "order": shown["order"]}
         alarm = self.alarms.get(key)
         if alarm is None:
-            return {**shown, "look": "normal", "state": self._text("alarms.ended"), "gone": True}
-        return {**row(self._text, alarm, now_ns), "order": shown["order"], "gone": True}
+            return {
+                **shown, "look": "normal", "state": self._text("alarms.ended"), "gone": True, "unconfirmed": False
+            }  # fmt: skip
+        return {**row(self._text, alarm, now_ns, around), "order": shown["order"], "gone": True}
 
 
 def row_id(alarm: AlarmView) -> str:
@@ -137,7 +143,7 @@ def row_id(alarm: AlarmView) -> str:
     return f"{alarm.organisation}/{alarm.tag}/{alarm.kind}"
 
 
-def row(text: Texts, alarm: AlarmView, now_ns: int) -> Row:
+def row(text: Texts, alarm: AlarmView, now_ns: int, around: Surroundings = NOTHING) -> Row:
     """One line of the list. Texts are plain, never markup."""
     return {
         "id": row_id(alarm),
@@ -147,11 +153,13 @@ def row(text: Texts, alarm: AlarmView, now_ns: int) -> Row:
         "priority": alarm.priority,
         "time": time_of_day(alarm.raised_ns, now_ns),
         "tag": alarm.tag,
+        "description": around.description(alarm),
         "what": condition(text, alarm),
         "late": text("alarm.late") if alarm.late else "",
-        "state": state(text, alarm, now_ns),
-        "value": measured(text, alarm.value, alarm.unit),
-        "setpoint": measured(text, alarm.setpoint, alarm.unit),
+        "state": state_and_doubt(text, alarm, now_ns, around),
+        "unconfirmed": not around.is_confirmed(alarm),
+        "value": with_unit(text, alarm, alarm.value, around),
+        "setpoint": with_unit(text, alarm, alarm.setpoint, around),
         "org": text.place(alarm.org),
         "count": alarm.activations,
         "gone": False,
@@ -197,7 +205,13 @@ def state(text: Texts, alarm: AlarmView, now_ns: int) -> str:
     return text("alarms.shelf_left", state=word, left=left)
 
 
-def measured(text: Texts, value: float | None, unit: str) -> str:
-    """A number with its unit."""
-    shown = number(value)
-    return shown if shown == NO_NUMBER else f"{shown} {text.word('unit', unit)}".rstrip()
+def state_and_doubt(text: Texts, alarm: AlarmView, now_ns: int, around: Surroundings) -> str:
+    """The state in words, and whether anybody can say that it is still so."""
+    word = state(text, alarm, now_ns)
+    return word if around.is_confirmed(alarm) else text("alarms.unconfirmed", state=word)
+
+
+def with_unit(text: Texts, alarm: AlarmView, value: float | None, around: Surroundings) -> str:
+    """A value or set-point of the alarm with the digits that its device can tell."""
+    shown = digits(value, around.resolution(alarm))
+    return shown if shown == NO_NUMBER else f"{shown} {text.word('unit', alarm.unit)}".rstrip()

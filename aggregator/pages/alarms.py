@@ -13,46 +13,48 @@ from urllib.parse import urlencode
 from nicegui import background_tasks, ui
 from nicegui.events import GenericEventArguments
 
-from aggregator.alarms.commands import Action
+from aggregator.alarms.commands import DEMANDS, Action
 from aggregator.alarms.service import AlarmView
+from aggregator.alarms.states import Reason
 from aggregator.commands.refusal import RefusalCode, RefusedError
-from aggregator.pages import alarm_details, alarm_dialogs
+from aggregator.pages import alarm_details, alarm_dialogs, alarm_requests
 from aggregator.pages.alarm_details import WISHES, Wish
-from aggregator.pages.alarm_rows import Filter, Listing, Shown, Transaction, condition, state
+from aggregator.pages.alarm_rows import Filter, Listing, Shown, Transaction, condition, state, state_and_doubt
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
 from aggregator.people.rights import Caller
 from contract.events import Json
 
-ROWS_AT_ONCE_MAX: Final = 100
-"""Acknowledged with one key: what is on a screen, never more."""
 COUNTDOWN_S: Final = 10
 
 
 def add(shell: Shell) -> None:
-    """``/alarms``."""
+    """``/alarms``. Settings are read once, as ingest reads them."""
+    longest_shelf_ns = shell.services.folder.settings().alarms.rules.shelve_max_ns
 
     @shell.page("/alarms", "alarms.title")
     async def alarms(view: View) -> None:
-        AlarmPage(view).build()
+        AlarmPage(view, longest_shelf_ns).build()
 
 
 class AlarmPage:
     """One open alarm list."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, longest_shelf_ns: int) -> None:
         self._view = view
+        self._longest_shelf_ns = longest_shelf_ns
         self._listing = Listing(view.text, Filter.parse(view.query))
         self._reading = False
         self._selected = view.query.get("select", "")
         self._drawn: AlarmView | None = None
+        self._facts: ui.html | None = None
         self._seconds = 0
 
     def build(self) -> None:
         view, text = self._view, self._view.text
         heading(text("alarms.title"))
         self._build_filters()
-        first = self._listing.update(view.standing, self._now_ns, reading=False).add
+        first = self._update(reading=False).add
         with ui.element("div").classes("cr-split"):
             ui.aggrid(self._options(first), theme="balham", auto_size_columns=False).classes("cr-grid")
             self._side = ui.element("div").classes("cr-panel cr-side")
@@ -97,17 +99,19 @@ class AlarmPage:
     def _options(self, rows: list[dict[str, Json]]) -> dict[str, Any]:
         text = self._view.text
         column = {"sortable": False, "suppressMovable": True, "resizable": True, "suppressHeaderMenuButton": True}
-        names = {name: text(f"column.{name}") for name in ("priority", "time", "tag", "what", "state", "value", "setpoint", "org", "count")}  # fmt: skip
+        names = {name: text(f"column.{name}") for name in ("priority", "time", "tag", "description", "what", "state", "value", "setpoint", "org", "count")}  # fmt: skip
+        number = {"cellClass": "number", "headerClass": "ag-right-aligned-header"}
         columns: list[dict[str, Any]] = [
-            {"colId": "symbol", "headerName": names["priority"], ":cellRenderer": "p => alarmList.symbolCell(p)", "width": 64},
-            {"field": "time", "headerName": names["time"], "width": 124},
-            {"field": "tag", "headerName": names["tag"], "width": 110, "cellStyle": {"fontWeight": 600}},
-            {"field": "what", "headerName": names["what"], ":cellRenderer": "p => alarmList.whatCell(p)", "width": 170},
-            {"field": "state", "headerName": names["state"], "width": 225},
-            {"field": "value", "headerName": names["value"], "width": 120, "cellClass": "number", "headerClass": "ag-right-aligned-header"},
-            {"field": "setpoint", "headerName": names["setpoint"], "width": 112, "cellClass": "number", "headerClass": "ag-right-aligned-header"},
-            {"field": "org", "headerName": names["org"], "flex": 1, "minWidth": 120},
-            {"field": "count", "headerName": names["count"], "width": 70, "cellClass": "number"},
+            {"colId": "symbol", "headerName": names["priority"], ":cellRenderer": "p => alarmList.symbolCell(p)", **_wide(64)},
+            {"field": "time", "headerName": names["time"], **_wide(84)},
+            {"field": "tag", "headerName": names["tag"], **_wide(84), "cellStyle": {"fontWeight": 600}},
+            {"field": "description", "headerName": names["description"], **_wide(110), "tooltipField": "description"},
+            {"field": "what", "headerName": names["what"], ":cellRenderer": "p => alarmList.whatCell(p)", **_wide(112)},
+            {"field": "state", "headerName": names["state"], **_wide(130), "tooltipField": "state"},
+            {"field": "value", "headerName": names["value"], **_wide(90), **number},
+            {"field": "setpoint", "headerName": names["setpoint"], **_wide(90), **number},
+            {"field": "org", "headerName": names["org"], **_wide(104), "tooltipField": "org"},
+            {"field": "count", "headerName": names["count"], **_wide(50), "cellClass": "number"},
             {"field": "order", "hide": True, "sort": "asc"},
         ]  # fmt: skip
         keys = json.dumps([*WISHES])
@@ -118,17 +122,20 @@ class AlarmPage:
             ":getRowId": "p => p.data.id",
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
             "rowClassRules": {"row-gone": "data.gone"},
-            "rowHeight": 34,
             "deltaSort": True,
             "animateRows": False,
             "suppressCellFocus": False,
+            "enableBrowserTooltips": True,
             "localeText": {"noRowsToShow": text("alarms.none")},
             ":onGridReady": f"p => alarmList.ready(p.api, {keys}, {json.dumps(self._selected)})",
         }
 
     async def _refresh(self) -> None:
-        self._show(self._listing.update(self._view.standing, self._now_ns, reading=self._reading))
+        self._show(self._update(reading=self._reading))
         self._draw_selected()
+
+    def _update(self, *, reading: bool) -> Transaction:
+        return self._listing.update(self._view.standing, self._now_ns, reading=reading, around=self._view.around)
 
     def _show(self, changes: Transaction) -> None:
         if not changes.is_empty():
@@ -139,17 +146,21 @@ class AlarmPage:
 
     async def _count_down(self) -> None:
         """What is left of a shelf gets less without any news."""
+        self._draw_facts()
         self._seconds += 1
         if self._seconds % COUNTDOWN_S == 0 and any(alarm.shelved_until_ns for alarm in self._view.standing):
             await self._refresh()
 
     async def _read(self, event: GenericEventArguments) -> None:
-        self._reading = bool(event.args.get("reading"))
-        if not self._reading:
+        reading = alarm_requests.reading(event.args)
+        if reading is None:
+            return
+        self._reading = reading
+        if not reading:
             await self._refresh()
 
     async def _show_new(self, _event: object = None) -> None:
-        self._show(self._listing.update(self._view.standing, self._now_ns, reading=False))
+        self._show(self._update(reading=False))
 
     def _filter(self, **changed: Any) -> None:
         """A filter is the person's own wish: the list follows at once, and the address with it."""
@@ -161,23 +172,30 @@ class AlarmPage:
         self._listing.filter = Filter(**(chosen | {name: value or (None if name == "priority" else "") for name, value in changed.items()}))  # fmt: skip
         query = urlencode(self._listing.filter.query())
         self._view.run(f"history.replaceState(null, '', {json.dumps('/alarms' + ('?' + query if query else ''))})")
-        self._show(self._listing.update(self._view.standing, self._now_ns, reading=False))
+        self._show(self._update(reading=False))
 
     # -- one alarm -----------------------------------------------------------------------------------------------------
 
     async def _select(self, event: GenericEventArguments) -> None:
-        self._selected = str(event.args.get("id", ""))
-        self._draw_selected()
+        chosen = alarm_requests.selected(event.args)
+        if chosen is not None:
+            self._selected = chosen
+            self._draw_selected()
 
     def _draw_selected(self) -> None:
         """Only when it changed, so that the focus on a button stays."""
         alarm = self._listing.alarms.get(self._selected)
         if alarm is not None and alarm == self._drawn:
+            self._draw_facts()
             return
         self._drawn = alarm
         self._side.clear()
         with self._side:
-            alarm_details.show(self._view, alarm, self._press)
+            self._facts = alarm_details.show(self._view, alarm, self._press)
+
+    def _draw_facts(self) -> None:
+        if self._facts is not None and self._drawn is not None:
+            self._facts.set_content(alarm_details.facts(self._view, self._drawn))  # sent only where it differs
 
     def _press(self, wish: Wish) -> None:
         alarm = self._drawn
@@ -186,31 +204,45 @@ class AlarmPage:
 
     async def _act_on_rows(self, event: GenericEventArguments) -> None:
         """From the keyboard: an action, and for each row the revision that it showed."""
-        wish = WISHES[str(event.args["key"])]
-        seen = [(str(key), int(revision)) for key, revision in event.args["rows"][:ROWS_AT_ONCE_MAX]]
-        alarms = [(self._listing.alarms.get(key), revision) for key, revision in seen]
-        if event.args.get("visible"):
+        asked = alarm_requests.asked(event.args)
+        if asked is None:
+            return
+        alarms = [(self._listing.alarms.get(key), revision) for key, revision in asked.rows]
+        if asked.visible:
             await self._acknowledge_all([(alarm, revision) for alarm, revision in alarms if alarm is not None])
             return
         for alarm, revision in alarms[:1]:
             if alarm is None:
                 self._view.tell(self._view.text("alarms.over"))
             else:
-                await self._ask_and_act(alarm, alarm_details.possible(alarm, wish), revision)
+                await self._ask_and_act(alarm, alarm_details.possible(alarm, asked.wish), revision)
 
     async def _ask_and_act(self, alarm: AlarmView, wish: Wish, seen: int | None = None) -> None:
         text, now_ns, action = self._view.text, self._now_ns, wish.action
         about = f"{alarm.tag} {condition(text, alarm)} – {text.place(alarm.org)}"
         args: dict[str, Json] | None = {}
+        if wish.opens_form:
+            self._require(alarm, wish)
         with self._side:
             if action is Action.SHELVE:
-                args = await alarm_dialogs.shelve(text, about, now_ns)
+                args = await alarm_dialogs.shelve(text, about, now_ns, self._longest_shelf_ns)
             elif action is Action.REMOVE_FROM_SERVICE:
                 args = await alarm_dialogs.take_out_of_service(text, about, now_ns)
             elif action is Action.COMMENT or wish.says:
                 args = await alarm_dialogs.comment(text, alarm_details.name(text, wish), about, needed=True)
         if args is not None:
             await self._act(alarm, action, alarm.revision if seen is None else seen, args)
+
+    def _require(self, alarm: AlarmView, wish: Wish) -> None:
+        """Nobody fills in a form for what will be refused. Raises RefusedError; without a form ingest says it at once."""
+        if not self._view.person.may(DEMANDS[wish.action].right, alarm.org):
+            raise RefusedError(RefusalCode.NOT_ALLOWED, right=DEMANDS[wish.action].right)
+        if wish.action not in alarm.allowed:
+            name = alarm_details.name(self._view.text, wish)
+            is_now = state(self._view.text, alarm, self._now_ns)
+            raise RefusedError(
+                RefusalCode.NOT_POSSIBLE, reason=self._view.text("alarms.not_now", action=name, state=is_now)
+            )
 
     async def _act(self, alarm: AlarmView, action: Action, seen: int, args: dict[str, Json]) -> None:
         try:
@@ -236,13 +268,13 @@ class AlarmPage:
         if now is None:
             return f"{text.refusal(error)} {text('alarms.over')}"
         who = f" ({now.acknowledged_by})" if now.acknowledged_by else ""
-        return (
-            f"{text.refusal(error)} {text('alarms.meanwhile', tag=now.tag, state=state(text, now, self._now_ns) + who)}"
-        )
+        return f"{text.refusal(error)} {text('alarms.meanwhile', tag=now.tag, state=state_and_doubt(text, now, self._now_ns, self._view.around) + who)}"
 
     async def _acknowledge_all(self, seen: list[tuple[AlarmView, int]]) -> None:
         """Every one of them by itself: what one refuses does not hold up the rest."""
         owed = [(alarm, revision) for alarm, revision in seen if Action.ACKNOWLEDGE in alarm.allowed]
+        if not owed:
+            raise RefusedError(RefusalCode.NOT_POSSIBLE, reason=Reason.NOTHING_OWED)
         refused: list[RefusedError] = []
         for alarm, revision in owed:
             try:
@@ -263,6 +295,11 @@ class AlarmPage:
     @property
     def _now_ns(self) -> int:
         return self._view.feed.pulse.wall_ns
+
+
+def _wide(least_px: int) -> dict[str, int]:
+    """All columns grow with the screen, in proportion; the least of all of them are on the smallest screen."""
+    return {"flex": least_px, "minWidth": least_px}
 
 
 def _legend(view: View) -> str:

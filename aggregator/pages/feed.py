@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -20,7 +20,7 @@ from aggregator.journal.cursor import Cursor, Place
 from aggregator.journal.followers import POLL_S, read_after
 from aggregator.journal.log import JournalKind
 from aggregator.journal.tables import JOURNAL_CHAINS
-from aggregator.live.tables import PROCESSES
+from aggregator.live.tables import PROCESSES, SESSIONS
 from aggregator.store import db
 from contract.clock import NS_PER_S, Clock
 
@@ -41,6 +41,8 @@ class Pulse:
     people: int = 0
     ingest_alive_ns: int | None = None
     """None: it never ran, or its board cannot be read."""
+    connected: frozenset[str] = frozenset()
+    """Agents whose session stands, as of ingest's last word: pages ask who is away when it changes."""
 
     @property
     def ingest_age_s(self) -> float | None:
@@ -49,6 +51,14 @@ class Pulse:
     @property
     def ingest_is_alive(self) -> bool:
         return self.ingest_alive_ns is not None and self.wall_ns - self.ingest_alive_ns < INGEST_SILENT_NS
+
+
+class _Board(TypedDict):
+    ingest_alive_ns: int | None
+    connected: frozenset[str]
+
+
+_NO_BOARD: Final[_Board] = {"ingest_alive_ns": None, "connected": frozenset()}
 
 
 class Feed:
@@ -78,7 +88,7 @@ class Feed:
         while True:
             started_ns = self._clock.mono_ns()
             before, self.pulse = self.pulse, await asyncio.to_thread(self.look)
-            news = (before.journal, before.people) != (self.pulse.journal, self.pulse.people)
+            news = _what_wakes(before) != _what_wakes(self.pulse)
             if news or started_ns - spoken_ns >= HEARTBEAT_NS:
                 spoken_ns = started_ns
                 for event in self._woken:
@@ -97,11 +107,11 @@ class Feed:
         return replace(pulse, wall_ns=self._clock.wall_ns())
 
     def _read(self) -> Pulse:
-        alive_ns = self._ingest_alive_ns()
+        board = self._board()
         with db.open_reader(self._folder.database).begin() as connection:
             if self._cursor is None:  # pages start from what the services say; only what comes after wakes them
                 self._cursor = _heads(connection)
-                return replace(self.pulse, journal=self.pulse.journal + 1, ingest_alive_ns=alive_ns)
+                return replace(self.pulse, journal=self.pulse.journal + 1, **board)
             found = read_after(connection, self._cursor)
         if found:
             self._cursor = found[-1].cursor
@@ -109,17 +119,23 @@ class Feed:
             self.pulse,
             journal=self.pulse.journal + bool(found),
             people=self.pulse.people + any(each.entry.kind in PEOPLE_KINDS for each in found),
-            ingest_alive_ns=alive_ns,
+            **board,
         )
 
-    def _ingest_alive_ns(self) -> int | None:
+    def _board(self) -> _Board:
         if not self._folder.live_database.exists():
-            return None
+            return _NO_BOARD
         try:
             with db.open_reader(self._folder.live_database).begin() as connection:
-                return connection.scalar(sa.select(PROCESSES.c.alive_ns).where(PROCESSES.c.name == "ingest"))
+                alive_ns = connection.scalar(sa.select(PROCESSES.c.alive_ns).where(PROCESSES.c.name == "ingest"))
+                connected = connection.scalars(sa.select(SESSIONS.c.agent).where(SESSIONS.c.connected))
+                return {"ingest_alive_ns": alive_ns, "connected": frozenset(connected)}
         except sa.exc.DatabaseError:  # ingest is making the board anew
-            return None
+            return _NO_BOARD
+
+
+def _what_wakes(pulse: Pulse) -> tuple[object, ...]:
+    return pulse.journal, pulse.people, pulse.connected, pulse.ingest_is_alive
 
 
 def _heads(connection: sa.Connection) -> Cursor:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from html import escape
 from typing import Annotated, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aggregator.commands.refusal import RefusalCode
-from aggregator.pages.texts import Texts, chosen, script_json, texts
+from aggregator.pages.texts import Language, Texts, chosen, script_json, texts
 
 REASONS: Final = frozenset({"not_signed_in", "signed_out"})
 NEXT_LENGTH_MAX: Final = 1000
@@ -21,7 +22,8 @@ _PAGE: Final = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} – {product}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/static/login.css"></head>
 <body><main><h1>{product}</h1><p class="reason" role="status">{reason}</p>
-<form id="form" data-next="{next}"><label>{name}<input name="name" autocomplete="username" autofocus required maxlength="64"></label>
+<noscript><p class="fault">{no_script}</p></noscript>
+<form id="form" method="post" action="{action}" data-next="{next}"><label>{name}<input name="name" autocomplete="username" autofocus required maxlength="64"></label>
 <label>{password}<input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
 <p id="fault" role="alert"></p><button>{submit}</button></form>
 <button id="language" data-language="{other}" lang="{other_tag}">{other_language}</button></main>
@@ -31,7 +33,7 @@ _PAGE: Final = """<!doctype html>
 
 
 def router() -> APIRouter:
-    """``GET /login``."""
+    """``GET /login``; and POST, which a browser sends whose script is not there yet: the password is not read."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/login", response_class=HTMLResponse)
@@ -39,7 +41,16 @@ def router() -> APIRouter:
         page = render(texts(chosen(request.cookies)), reason, next_)
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
+    @routes.post("/login")
+    def sent_without_script(next_: Annotated[str, Query(alias="next")] = "/") -> RedirectResponse:
+        return RedirectResponse(own_address(next_), 303)
+
     return routes
+
+
+def own_address(next_: str) -> str:
+    """Of the login page that leads on to ``next_``."""
+    return "/login?" + urlencode({"next": safe_address(next_)})
 
 
 def render(text: Texts, reason: str, next_: str) -> str:
@@ -53,6 +64,10 @@ def render(text: Texts, reason: str, next_: str) -> str:
         title=escape(text("login.title")),
         product=escape(text("shell.product")),
         reason=escape(text(f"login.{reason}")) if reason in REASONS else "",
+        no_script="<br>".join(
+            f'<span lang="{each.tag}">{escape(texts(each)("login.no_script"))}</span>' for each in Language
+        ),
+        action=escape(own_address(next_)),
         next=escape(safe_address(next_)),
         name=escape(text("login.name")),
         password=escape(text("login.password")),

@@ -23,14 +23,18 @@ _EDGE: Final = 4
 
 
 def value(point: PointView) -> str:
+    return digits(point.value, point.resolution)
+
+
+def digits(value: float | None, resolution: float | None) -> str:
     """Three significant digits, and none that the device cannot tell."""
-    if point.value is None or point.resolution is None or point.resolution <= 0:
-        return number(point.value)
-    told = max(0, -math.floor(math.log10(point.resolution) + 1e-9))
-    if point.value == 0:
+    if value is None or not math.isfinite(value) or resolution is None or resolution <= 0:
+        return number(value)
+    told = max(0, -math.floor(math.log10(resolution) + 1e-9))
+    if value == 0:
         return f"{0:.{min(told, DECIMALS_MAX)}f}"
-    wanted = max(0, 2 - math.floor(math.log10(abs(point.value))))
-    return f"{point.value:.{min(told, wanted, DECIMALS_MAX)}f}"
+    wanted = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(told, wanted, DECIMALS_MAX)}f}"
 
 
 def with_unit(text: Texts, point: PointView) -> str:

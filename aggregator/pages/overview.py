@@ -10,8 +10,8 @@ from urllib.parse import quote
 from nicegui import ui
 
 from aggregator.alarms.service import AlarmView
-from aggregator.pages import park_map, symbols
-from aggregator.pages.alarm_rows import LETTERS, Shown, condition, row_id, state
+from aggregator.pages import measured, park_map, symbols
+from aggregator.pages.alarm_rows import LETTERS, Shown, condition, row_id, state_and_doubt
 from aggregator.pages.moments import time_of_day
 from aggregator.pages.park_map import Scene
 from aggregator.pages.shell import Shell, heading
@@ -33,7 +33,7 @@ def add(shell: Shell) -> None:
             standing = ui.html(standing_list(view), sanitize=False).classes("cr-panel cr-side")
 
         async def draw() -> None:
-            drawn = drawing(view.text, await look(view))
+            drawn = drawing(view.text, await look(view), view.query.get("point", ""))
             if drawn != plan.content:  # what did not change is not sent, and keeps the keyboard's place
                 plan.set_content(drawn)
 
@@ -52,8 +52,8 @@ async def look(view: View) -> Scene:
     return Scene(plan, {(each.organisation, each.tag): each for each in points}, view.standing)
 
 
-def drawing(text: Texts, scene: Scene) -> str:
-    """The map with its legend, or how to get one; as markup."""
+def drawing(text: Texts, scene: Scene, point: str = "") -> str:
+    """The map with its legend, or how to get one; as markup. ``point``, as "organisation/tag", is ringed on it."""
     plan = scene.plan
     note = "" if plan.is_current else f'<p class="cr-why">{escape(text("map.not_current"))}</p>'
     if plan.park is None:
@@ -63,9 +63,15 @@ def drawing(text: Texts, scene: Scene) -> str:
         for level in range(1, 5)
     )
     return (
-        f"<h2>{escape(text.name(plan.park.name.model_dump()))}</h2>{note}{park_map.draw(text, scene)}"
+        f"<h2>{escape(text.name(plan.park.name.model_dump()))}</h2>{note}{_ringed(park_map.draw(text, scene), point)}"
         f'<div class="cr-legend">{escape(text("map.legend"))}{legend}</div>'
     )
+
+
+def _ringed(drawn: str, point: str) -> str:
+    organisation, _, tag = point.partition("/")
+    link = f'<a href="{measured.point_address(organisation, tag)}"'
+    return drawn.replace(link, f'{link} class="m-ringed"', 1)
 
 
 def standing_list(view: View) -> str:
@@ -83,9 +89,14 @@ def standing_list(view: View) -> str:
 def _lines(view: View, alarms: Sequence[AlarmView]) -> str:
     text, now_ns = view.text, view.feed.pulse.wall_ns
     return "".join(
-        f"<tr><td>{symbols.svg(symbols.look(alarm), alarm.priority)}</td>"
+        f"<tr><td>{symbols.svg(symbols.look(alarm), alarm.priority)}{_doubt(view, alarm)}</td>"
         f'<td class="number">{time_of_day(alarm.raised_ns, now_ns)}</td>'
-        f'<td><a href="/alarms?select={quote(row_id(alarm))}">{escape(alarm.tag)} {escape(condition(text, alarm))}</a></td>'
-        f"<td>{escape(state(text, alarm, now_ns))}</td><td>{escape(text.place(alarm.org))}</td></tr>"
+        f'<td><a href="/alarms?select={quote(row_id(alarm))}">{escape(alarm.tag)} {escape(condition(text, alarm))}</a>'
+        f'<div class="dim">{escape(view.around.description(alarm))}</div></td>'
+        f"<td>{escape(state_and_doubt(text, alarm, now_ns, view.around))}</td><td>{escape(text.place(alarm.org))}</td></tr>"
         for alarm in alarms
     )
+
+
+def _doubt(view: View, alarm: AlarmView) -> str:
+    return "" if view.around.is_confirmed(alarm) else symbols.bad()

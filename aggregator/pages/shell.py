@@ -53,7 +53,7 @@ class Shell:
     """Registers pages. ``current`` names the entry of the navigation that a page belongs to."""
 
     def __init__(self, services: Services, feed: Feed) -> None:
-        self._services = services
+        self.services = services
         self._feed = feed
 
     def page(self, path: str, title: str, current: str | None = None) -> Callable[[Build], Build]:
@@ -75,17 +75,18 @@ class Shell:
         address = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
         caller = caller_of(request)
         try:
-            person = await asyncio.to_thread(self._services.people.person, caller.token)
+            person = await asyncio.to_thread(self.services.people.person, caller.token)
         except RefusedError:
             return RedirectResponse(login_address(address, "" if not caller.token else "not_signed_in"), 303)
         _set_language(client, text.language)
         client.title = f"{text(title)} – {text('shell.product')}"
         view = View(
-            self._services, self._feed, text, caller, person, client, address,
+            self.services, self._feed, text, caller, person, client, address,
             dict(request.path_params), dict(request.query_params),
         )  # fmt: skip
         try:
-            view.text = text.with_places(await view.ask(self._services.plant.names))
+            view.text = text.with_places(await view.ask(self.services.plant.names))
+            await view.look_around()
             bar = await view.load_standing()
             view.follow(_frame(view, current, bar))
             await build(view)
@@ -109,7 +110,10 @@ def _frame(view: View, current: str, bar: Bar) -> Callable[[Bar], None]:
     """Everything around the content; gives what shows a new state of the alarm bar."""
     text = view.text
     ui.add_head_html(HEAD)
-    labels = script_json({name: text.table[f"bar.{name}"] for name in SCRIPT_TEXTS})
+    labels = script_json(
+        {name: text.table[f"bar.{name}"] for name in SCRIPT_TEXTS}
+        | {name: text.table[f"shell.{name}"] for name in ("read", "not_signed_out")}
+    )
     ui.add_body_html(
         f'{symbols.SHAPES}<script type="application/json" id="cr-texts">{labels}</script>'
         '<div class="cr-veil"><div id="cr-veil-text"></div></div>'
@@ -122,6 +126,7 @@ def _frame(view: View, current: str, bar: Bar) -> Callable[[Bar], None]:
                 ui.html(_first(view, bar.first), sanitize=False).classes("cr-cell cr-newest").props("aria-live=polite")
             )
             ui.html(_stations(text), sanitize=False).style("display:contents")
+        ui.html('<div class="cr-messages" id="cr-messages" role="alert"></div>', sanitize=False)
     with ui.footer(fixed=True, elevated=False).classes("cr-footer"):
         ui.label(text("shell.supplement"))
 
@@ -168,10 +173,12 @@ def _first(view: View, alarm: AlarmView | None) -> str:
         return f'<span class="dim">{escape(text("bar.none"))}</span>'
     what = f"{alarm.tag} {condition(text, alarm)}"
     late = f'<span class="late">{escape(text("alarm.late"))}</span>' if alarm.late else ""
+    doubt = "" if view.around.is_confirmed(alarm) else symbols.bad(escape(text("alarms.doubt")))
+    place = " · ".join(part for part in (view.around.description(alarm), text.place(alarm.org)) if part)
     return (
-        f'<a href="/alarms?select={quote(row_id(alarm))}">{symbols.svg(symbols.look(alarm), alarm.priority)}'
+        f'<a href="/alarms?select={quote(row_id(alarm))}">{symbols.svg(symbols.look(alarm), alarm.priority)}{doubt}'
         f'<span class="number">{time_of_day(alarm.raised_ns, view.feed.pulse.wall_ns)}</span>'
-        f'<span class="what">{escape(what)}</span><span class="dim">{escape(text.place(alarm.org))}</span>{late}</a>'
+        f'<span class="what">{escape(what)}</span><span class="dim where">{escape(place)}</span>{late}</a>'
     )
 
 

@@ -14,7 +14,7 @@ from nicegui import app as library
 from nicegui import background_tasks, core, ui
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregator.pages import agents, alarms, journal, login, overview, points, trend
+from aggregator.pages import agents, alarms, journal, login, not_found, overview, points, trend
 from aggregator.pages.feed import Feed
 from aggregator.pages.shell import Shell
 from aggregator.services import Services
@@ -45,6 +45,7 @@ def add_pages(app: fastapi.FastAPI, services: Services, feed: Feed) -> None:
     shell = Shell(services, feed)
     for module in (overview, alarms, points, trend, agents, journal):
         module.add(shell)
+    library.add_exception_handler(404, not_found.answer)
     core.sio.eio.cors_allowed_origins = None  # a page of another origin may not open a link to ours
     library.config.quasar_config |= LOOK
     ui.run_with(app, title="parksentry", favicon="🛡", tailwind=False, reconnect_timeout=10, show_welcome_message=False)

@@ -87,6 +87,8 @@ class Texts:
         params: dict[str, Json] = {name: self._param(name, value) for name, value in error.params.items()}
         if error.code is RefusalCode.NOT_POSSIBLE:
             return self("refusal.not_possible", reason=params.get("reason", ""))
+        if error.code is RefusalCode.INVALID and (special := _INVALID.get(str(error.params.get("field")))):
+            return self(special, field=self.word("fact", str(error.params["field"])))
         text = self.table.get(f"refusal.{error.code}", str(error))
         return text.format_map(_Lenient(params))
 
@@ -95,6 +97,13 @@ class Texts:
 
     def _param(self, name: str, value: Json) -> Json:
         return self.word(name, value) if isinstance(value, str) and name in {"reason", "right", "what"} else value
+
+
+_INVALID: Final = {
+    "until_ns": "refusal.invalid_until_ns",
+    **dict.fromkeys(("comment", "reason", "permit"), "refusal.invalid_text"),
+}
+"""What a person filled in, by the name that programs have for it."""
 
 
 class _Lenient(dict[str, Any]):

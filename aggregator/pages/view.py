@@ -14,12 +14,13 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
 import structlog
-from nicegui import Client, background_tasks, ui
+from nicegui import Client, background_tasks
 
 from aggregator.alarms.service import AlarmView
 from aggregator.commands.refusal import RefusalCode, RefusedError, UnavailableError
 from aggregator.pages.alarm_bar import Bar, summarise
 from aggregator.pages.feed import Feed
+from aggregator.pages.surroundings import NOTHING, Surroundings, surroundings
 from aggregator.pages.texts import Texts
 from aggregator.people.rights import Caller, Person
 from aggregator.services import Services
@@ -27,6 +28,8 @@ from contract.clock import NS_PER_MS, NS_PER_S
 
 SESSION_CHECK_NS: Final = 2 * NS_PER_S
 """A session that ran out is noticed within this; one that was revoked at the feed's next look."""
+LOOK_AROUND_NS: Final = 10 * NS_PER_S
+"""Points and map are asked for anew after this; gateways at once when the feed sees one come or go."""
 REFRESH_SHARE: Final = 1.0
 """After a refresh that took t, the next waits t × this: a flood makes a page coarser, never the server busy."""
 
@@ -54,6 +57,8 @@ class View:
         self.query = query
         self.standing: Sequence[AlarmView] = ()
         """Alarms that are not normal, or held, as of the last news; sorted for the operator."""
+        self.around: Surroundings = NOTHING
+        """Points, map and gateways of the person's scope, at most LOOK_AROUND_NS old."""
         self.left = False
         self._client = client
         self._on_news: list[Refresh] = []
@@ -69,7 +74,7 @@ class View:
         return await asyncio.to_thread(function, self.caller, *args, **kwargs)
 
     def on_news(self, refresh: Refresh) -> None:
-        """Called after each change in the journal, when ``standing`` is fresh."""
+        """Called after each change in the journal or around, when ``standing`` and ``around`` are fresh."""
         self._on_news.append(refresh)
 
     def every_second(self, refresh: Refresh) -> None:
@@ -100,10 +105,8 @@ class View:
             self.tell(self.text.refusal(error))
 
     def tell(self, message: str) -> None:
-        """Stays until it was read. Grey: alarm colours are for alarms."""
-        with self._client:  # what a button starts is a task of its own, and stands in no page
-            close = {"label": self.text("shell.read"), "color": "white"}
-            ui.notify(message, position="top", color="grey-9", timeout=0, actions=[close])
+        """Stays until it was read, below the alarm bar."""
+        self.run(f"controlRoom.tell({json.dumps(message)})")
 
     def leave(self) -> None:
         """To the login page, which says why."""
@@ -136,9 +139,19 @@ class View:
         self.standing = await self.ask(self.services.alarms.standing)
         return summarise(self.standing)
 
+    async def look_around(self) -> bool:
+        """Ask for what is around; whether it has changed."""
+        services, before = self.services, self.around
+        stations = await self.ask(services.agents.stations)
+        points = await self.ask(services.points.points)
+        plan = await self.ask(services.plant.view)
+        self.around = surroundings(points, stations.agents, plan.detectors if plan.park is not None else ())
+        return self.around != before
+
     async def _live(self) -> None:
         seen_journal = seen_people = -1
-        checked_ns = second = 0
+        checked_ns = looked_ns = second = 0
+        seen_stations: tuple[object, ...] = ()
         bar = summarise(self.standing)
         with self.feed.listening() as woken:
             while not self.is_gone():
@@ -148,7 +161,12 @@ class View:
                     if pulse.people != seen_people or abs(pulse.wall_ns - checked_ns) >= SESSION_CHECK_NS:
                         self.person = await asyncio.to_thread(self.services.people.person, self.caller.token)
                         seen_people, checked_ns = pulse.people, pulse.wall_ns
-                    if pulse.journal != seen_journal:
+                    news = pulse.journal != seen_journal
+                    stations = (pulse.connected, pulse.ingest_is_alive)
+                    if stations != seen_stations or abs(pulse.wall_ns - looked_ns) >= LOOK_AROUND_NS:
+                        news |= await self.look_around()
+                        seen_stations, looked_ns = stations, pulse.wall_ns
+                    if news:
                         bar = await self.load_standing()
                         seen_journal = pulse.journal
                         self._show_bar(bar)
@@ -176,6 +194,7 @@ class View:
             "wall_ms": pulse.wall_ns // NS_PER_MS,
             "ingest_alive": pulse.ingest_is_alive,
             "ingest_age_s": pulse.ingest_age_s,
+            "gateways_away": self.around.gateways_away(self.text),
             "sounding": self._new_sounds(bar),
         }
         self.run(f"controlRoom.state({json.dumps(said)})")

@@ -9,9 +9,13 @@ window.alarmList = (() => {
     `<svg class="sym ${look}" viewBox="0 0 24 24" aria-hidden="true"><use class="shape" href="#cr-shape-${number}"></use>` +
     `<text x="12" y="${number === 2 ? 18.5 : 16.5}">${number}</text><line class="strike" x1="3" y1="21" x2="21" y2="3"></line></svg>`;
 
+  // As symbols.bad: dotted, with a question mark.
+  const DOUBT = '<svg class="sym bad" viewBox="0 0 24 24" aria-hidden="true"><use class="shape" href="#cr-shape-bad"></use>' +
+    '<text x="12" y="16.5">?</text></svg>';
+
   function symbolCell(params) {
     const cell = document.createElement("span");
-    cell.innerHTML = symbol(params.data.look, params.data.priority);
+    cell.innerHTML = symbol(params.data.look, params.data.priority) + (params.data.unconfirmed ? DOUBT : "");
     return cell;
   }
 
@@ -62,6 +66,7 @@ window.alarmList = (() => {
 
   function key(event) {
     if (!api || controlRoom.typing(event) || document.querySelector(".q-dialog")) return;
+    if (event.repeat && [...KEYS, "n", "V"].includes(event.key)) return;  // a key held down is one press
     if (event.key === "n") emitEvent("alarm_show_new", {});
     else if (event.key === "V") askVisible();
     else if (["ArrowDown", "ArrowUp"].includes(event.key) && (!selected() || document.activeElement === document.body)) enter();

@@ -15,6 +15,7 @@ window.controlRoom = (() => {
     other_2: { beeps: [523], beep_s: 0.35, every_s: 4 },
     other_3: { beeps: [440], beep_s: 0.25, every_s: 10 },
   };
+  const MESSAGES_MAX = 8;
   const RANK = Object.keys(TONES);  // the most urgent first: one tone at a time, so that each can be told
   let offset_ms = 0, heard_ms = performance.now(), last = null, texts = {}, context = null, next_ms = 0, leaving = false;
   let sounding = new Map(), silenced = new Set(JSON.parse(localStorage.getItem(SILENCED) || "[]"));
@@ -37,11 +38,12 @@ window.controlRoom = (() => {
     const age_s = Math.round(lost ? silence_ms / 1000 : (last?.ingest_age_s ?? 0) + silence_ms / 1000);
     document.body.classList.toggle("cr-lost", lost);
     document.body.classList.toggle("cr-silent", silent);
+    const away = lost || silent ? "" : last?.gateways_away || "";
     const key = lost ? "link_lost" : silent ? (last.ingest_age_s === null ? "ingest_never" : "ingest_silent") : "link_good";
-    const text = fill(texts[key] || "", { age: age_s });
+    const text = away || fill(texts[key] || "", { age: age_s });
     put("cr-link", text);
     put("cr-veil-text", text);
-    by("cr-link")?.classList.toggle("wrong", lost || silent);
+    by("cr-link")?.classList.toggle("wrong", lost || silent || away !== "");
   }
 
   // --- sound ----------------------------------------------------------------------------------------------------------
@@ -106,6 +108,25 @@ window.controlRoom = (() => {
     if (silence_) silence_.hidden = !(armed() && audible().length);
   }
 
+  // --- messages: below the alarm bar, until they were read ------------------------------------------------------------
+  function tell(message) {
+    const box = by("cr-messages");
+    [...box.children].filter((each) => each.dataset.message === message).forEach((each) => each.remove());
+    while (box.children.length >= MESSAGES_MAX) box.lastChild.remove();
+    const shown = document.createElement("div"), words = document.createElement("span"), read = document.createElement("button");
+    shown.className = "cr-message";
+    shown.dataset.message = words.textContent = message;
+    read.textContent = texts.read;
+    read.addEventListener("click", () => shown.remove());
+    shown.append(words, read);
+    box.prepend(shown);
+  }
+
+  // Escape closes the newest; what else listens to it, such as a dialog, goes first.
+  function escape(event) {
+    if (event.key === "Escape" && !event.repeat && !document.querySelector(".q-dialog")) by("cr-messages").firstChild?.remove();
+  }
+
   // --- what the server says -------------------------------------------------------------------------------------------
   function state(said) {
     last = said;
@@ -132,8 +153,10 @@ window.controlRoom = (() => {
   async function signOut() {
     leaving = true;  // else the server, which sees the session end, might give another reason
     const asked = fetch("/api/v1/session", { method: "DELETE", headers: { "Content-Type": "application/json" } });
-    const answer = await asked.finally(() => { leaving = false; });
-    leave("/login" + (answer.ok ? "?reason=signed_out" : ""));
+    const status = await asked.then((answer) => answer.status, () => 0).finally(() => { leaving = false; });
+    if (status === 204) leave("/login?reason=signed_out");
+    else if (status === 401) leave("/login?reason=not_signed_in");  // it was over before
+    else tell(texts.not_signed_out);
   }
 
   function language(code) {
@@ -151,7 +174,8 @@ window.controlRoom = (() => {
     by("cr-silence").addEventListener("click", silence);
     by("cr-sign-out").addEventListener("click", signOut);
     by("cr-language").addEventListener("click", (event) => language(event.target.dataset.language));
-    document.addEventListener("keydown", (event) => { if (event.key === "s" && !typing(event)) silence(); });
+    document.addEventListener("keydown", (event) => { if (event.key === "s" && !event.repeat && !typing(event)) silence(); });
+    document.addEventListener("keydown", escape, true);
     // A browser lets a page sound only after a touch of it: once armed, any touch of a later page arms it again.
     if (localStorage.getItem(ARMED)) {
       context = new AudioContext();
@@ -168,5 +192,5 @@ window.controlRoom = (() => {
 
   // Test and support: what is sounding, and is it heard?
   const sound = () => ({ armed: armed(), audible: audible(), silenced: silenced.size });
-  return { state, silence, sound, typing, leave, beijing };
+  return { state, silence, sound, typing, leave, tell, beijing };
 })();

@@ -48,12 +48,14 @@ DEADLINE_S = 30.0
 EXPECT_S = 15.0
 """The cores are shared with whatever else runs; how quick it is, is measured elsewhere."""
 BATCH = 500
+SHELVE_MAX_H = 0.75
+"""Between two of the choices that are offered."""
 POINTS = 2000
 PLC = PointSpec(1, "plc", "acme", "plc", PointRole.DEVICE, PointType.BIT, unit="state")
 GAS = PointSpec(
     2, "AT-1", "acme/tank", "plc", scale=0.01, unit="mg/m3", range_low=0, range_high=3, limits=Limits(h=1.0)
 )
-BROKEN = PointSpec(3, "AT-2", "acme/tank", "plc", scale=0.01, unit="mg/m3")
+BROKEN = PointSpec(3, "AT-2", "acme/tank", "plc", scale=0.1, unit="mg/m3", description="Chlorine at the pump")
 SPECS = (
     PLC, GAS, BROKEN,
     *(PointSpec(100 + at, f"TT-{at:04}", "acme/hall", "plc", scale=0.1, unit="degC") for at in range(POINTS)),
@@ -88,6 +90,7 @@ class ControlRoom:
 
     def __init__(self, path: Path, mini_agent: Any) -> None:
         self.folder = make(path / "park", "park", "tcp://127.0.0.1:0", "127.0.0.1:0")
+        self._set("shelve_max_h = 8", f"shelve_max_h = {SHELVE_MAX_H}")
         keys = generate("gate")
         allowlist.add(self.folder.agents_file, "gate", keys.public, 1)
         self.errors = path / "errors.log"
@@ -103,6 +106,11 @@ class ControlRoom:
             self.command("user_add", name=name, role=role, scope="", password_hash=hash_new(name, PASSWORD))
         self.agent = mini_agent(SimpleNamespace(folder=self.folder, endpoint=endpoint, turn_until=_until), "gate", keys)
         self._on: dict[str, int] = {}
+
+    def _set(self, before: str, after: str) -> None:
+        settings = self.folder.settings_file.read_text(encoding="utf-8")
+        assert before in settings
+        self.folder.settings_file.write_text(settings.replace(before, after), encoding="utf-8")
 
     def _serves(self, child: str) -> tuple[str, int]:
         assert self.process.stdout is not None

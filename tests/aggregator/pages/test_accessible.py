@@ -88,8 +88,8 @@ def test_no_dialog_and_no_notice_has_a_grave_fault(visit, busy, language):
         page.keyboard.press("Escape")
         expect(page.locator(".q-dialog")).to_have_count(0)
     page.evaluate("emitEvent('alarm_action', {key: 'k', rows: [['acme/AT-1/high', 0]]})")
-    page.locator(".q-notification").wait_for()
-    page.wait_for_function(SETTLED, arg=".q-notification")
+    page.locator(".cr-message").wait_for()
+    page.wait_for_function(SETTLED, arg=".cr-message")
     assert grave(page) == ""
 
 

@@ -84,3 +84,12 @@ def test_pages_are_woken_by_news_and_once_a_second(park, feed):
 
     seen = asyncio.run(wait_twice())
     assert seen[1] == seen[0] + 1
+
+
+def test_which_gateways_are_there_is_seen_when_one_goes(park, feed, agent):
+    park.receiver._parts.board.flush()
+    assert look(feed).pulse.connected == {"gate"}
+    park.clock.tick(60 * NS_PER_S)
+    park.receiver.turn()
+    park.receiver._parts.board.flush()
+    assert look(feed).pulse.connected == frozenset()

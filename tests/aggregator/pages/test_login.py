@@ -35,3 +35,10 @@ def test_words_of_the_address_cannot_become_markup():
 @pytest.mark.parametrize("language", list(Language))
 def test_it_says_what_this_system_is_not(language):
     assert "GB/T 50493" in render(texts(language), "not_signed_in", "/")
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_without_a_script_it_says_why_nothing_goes_in_both_languages(language):
+    notice = render(texts(language), "", "/").partition("<noscript>")[2].partition("</noscript>")[0]
+    assert "否则无法登录" in notice
+    assert "without it nobody can sign in" in notice

@@ -129,6 +129,16 @@ def test_every_refusal_becomes_a_sentence(language):
     )
 
 
+@pytest.mark.parametrize("field", ["until_ns", "comment", "reason", "permit"])
+def test_what_was_filled_in_wrongly_is_told_in_the_readers_words(field):
+    error = RefusedError(RefusalCode.INVALID, field=field, message="must be text of 1 to 1000 characters")
+    for language in Language:
+        said = texts(language).refusal(error)
+        assert "must be" not in said.replace("must be filled in", "")
+        assert "_" not in said
+    assert texts(Language.EN).refusal(error) != texts(Language.ZH).refusal(error)
+
+
 def test_chinese_comes_unasked_and_english_when_chosen():
     assert chosen({}) is Language.ZH
     assert chosen({"parksentry_language": "en"}) is Language.EN
