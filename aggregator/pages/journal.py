@@ -13,6 +13,7 @@ from aggregator.pages.moments import beijing
 from aggregator.pages.sentences import SUBJECTS, Subject, line
 from aggregator.pages.shell import Shell, heading
 from aggregator.pages.view import View
+from aggregator.people.rights import Right
 
 RECORDS_MAX: Final = 300
 
@@ -23,8 +24,8 @@ def add(shell: Shell) -> None:
     @shell.page("/journal", "journal.title")
     async def journal(view: View) -> None:
         page = JournalPage(view)
+        await page.ask()  # before anything is drawn: who may not read it sees the refusal alone
         page.build()
-        await page.show()
 
 
 class JournalPage:
@@ -35,7 +36,7 @@ class JournalPage:
         subject = view.query.get("subject", "")
         self._subject = Subject(subject) if subject in frozenset(Subject) else Subject.ALL
         self._records: tuple[Followed, ...] = ()
-        self._is_first_news = True
+        self._seen_journal = -1
 
     def build(self) -> None:
         text = self._view.text
@@ -46,7 +47,7 @@ class JournalPage:
                 subjects, value=self._subject.value, on_change=lambda event: self._limit(Subject(event.value))
             ).props("no-caps unelevated toggle-color=grey-9 color=white text-color=black")
             ui.element("span").classes("cr-space")
-            self._news = ui.button(text("journal.new"), color=None, on_click=self._view.doing(self.show)).props(
+            self._news = ui.button(text("journal.new"), color=None, on_click=self._view.doing(self._show)).props(
                 "flat no-caps"
             )
             self._news.classes("cr-button first").set_visibility(False)
@@ -54,16 +55,21 @@ class JournalPage:
         self._table = ui.html("", sanitize=False).style("width: 100%")
         ui.label(text("journal.newest", count=RECORDS_MAX)).classes("dim")
         self._view.on_news(self._note)
+        self._draw()
 
-    async def show(self) -> None:
+    async def ask(self) -> None:
+        """The newest records. Raises RefusedError."""
+        seen = self._view.feed.pulse.journal
         self._records = (await self._view.ask(self._view.services.journal.newest, RECORDS_MAX)).records
+        self._seen_journal = seen
+
+    async def _show(self) -> None:
+        await self.ask()
         self._news.set_visibility(False)
         self._draw()
 
     async def _note(self) -> None:
-        # The first news is the page's own beginning: what it shows is as fresh.
-        self._news.set_visibility(not self._is_first_news)
-        self._is_first_news = False
+        self._news.set_visibility(self._view.feed.pulse.journal != self._seen_journal)
 
     def _limit(self, subject: Subject) -> None:
         self._subject = subject
@@ -71,11 +77,16 @@ class JournalPage:
         self._view.run(f"history.replaceState(null, '', {json.dumps(address)})")
         self._draw()
 
+    @property
+    def _who(self) -> tuple[str, ...]:
+        """No column for somebody from whom names are withheld."""
+        return ("who",) if self._view.person.may(Right.NAMES) else ()
+
     def _draw(self) -> None:
         text = self._view.text
         shown = [each for each in self._records if self._subject in {Subject.ALL, SUBJECTS[each.entry.kind]}]
         head = "".join(
-            f"<th>{escape(text(f'journal.{name}'))}</th>" for name in ("time", "kind", "what", "who", "number")
+            f"<th>{escape(text(f'journal.{name}'))}</th>" for name in ("time", "kind", "what", *self._who, "number")
         )
         body = (
             "".join(self._line(each) for each in shown)
@@ -91,6 +102,6 @@ class JournalPage:
         late = f' <span class="late">{escape(self._view.text("alarm.late"))}</span>' if said.late else ""
         return (
             f"<tr><td>{beijing(entry.received_ns)}</td><td>{escape(said.kind)}</td><td>{escape(said.what)}{late}</td>"
-            f"<td>{escape(said.who)}</td><td><details><summary>{escape(entry.chain)} {entry.seq}</summary>"
+            f"{f'<td>{escape(said.who)}</td>' if self._who else ''}<td><details><summary>{escape(entry.chain)} {entry.seq}</summary>"
             f"<code>{escape(entry.open.decode())}</code></details></td></tr>"
         )
