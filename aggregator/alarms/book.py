@@ -271,12 +271,14 @@ def _draft(
     activation, late = condition.activation, trigger.event in _HISTORY
     level = max(after.state.level, before.state.level, trigger.level)
     effects: list[Json] = [effect.value for effect in sorted(found.effects)]
+    said = condition.to_json()
     record: dict[str, Json] = {
         "event": trigger.event.value, "organisation": after.key.organisation, "tag": after.key.tag,
         "kind": after.key.kind.value, "class": condition.condition_class.value,
         "instance": None if instance is None else instance.id, "revision": str(after.revision),
         "from": _state_json(before.state), "to": _state_json(after.state), "effects": effects,
-        "priority": priority(condition, level),
+        "priority": priority(condition, level), "level": level, "value": said["value"], "unit": condition.unit,
+        "setpoint": said["setpoint"],
         "activation": {"agent": activation.agent, "epoch": activation.epoch, "seq": str(activation.seq)},
         "details": dict(data),
     }  # fmt: skip

@@ -6,7 +6,7 @@ Numbers are given under the chain's lock inside the transaction that makes them 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -56,9 +56,12 @@ def read_after(connection: sa.Connection, after: Cursor, limit: int = PAGE_ROWS)
     return found
 
 
-def read_newest(connection: sa.Connection, limit: int = PAGE_ROWS) -> list[Followed]:
-    """The newest ``limit`` records of all chains, newest first; each with the cursor behind all there is."""
-    rows = [row for chain in connection.scalars(_CHAINS) for row in connection.execute(_newest(chain, limit))]
+def read_newest(
+    connection: sa.Connection, limit: int = PAGE_ROWS, kinds: Collection[JournalKind] | None = None
+) -> list[Followed]:
+    """The newest ``limit`` records of all chains, of some kinds or of all, newest first; each with the cursor behind the
+    newest of them."""
+    rows = [row for chain in connection.scalars(_CHAINS) for row in connection.execute(_newest(chain, limit, kinds))]
     cursor = Cursor()
     for row in reversed(rows):
         cursor = cursor.after(row.chain, Place(row.journal_epoch, row.seq))
@@ -82,9 +85,12 @@ def follow(engine: sa.Engine, after: Cursor, pause: Callable[[], None]) -> Itera
 _CHAINS: Final = sa.select(JOURNAL_CHAINS.c.chain).distinct().order_by(JOURNAL_CHAINS.c.chain)
 
 
-def _newest(chain: str, limit: int) -> sa.Select[Any]:
+def _newest(chain: str, limit: int, kinds: Collection[JournalKind] | None) -> sa.Select[Any]:
     rows = JOURNAL.c
-    return _records(chain).order_by(rows.journal_epoch.desc(), rows.seq.desc()).limit(limit)
+    query = _records(chain)
+    if kinds is not None:
+        query = query.where(rows.kind.in_([kind.value for kind in kinds]))
+    return query.order_by(rows.journal_epoch.desc(), rows.seq.desc()).limit(limit)
 
 
 def _after(chain: str, place: Place, limit: int) -> sa.Select[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from aggregator.folder import Folder
 from aggregator.journal.cursor import Cursor
 from aggregator.journal.followers import Followed, read_after, read_newest, without_names
+from aggregator.journal.log import JournalKind
 from aggregator.people.rights import Caller, Person, Right, covers
 from aggregator.people.service import PeopleService
 from aggregator.store import db
@@ -44,11 +45,13 @@ class JournalService:
         cursor = found[-1].cursor if found else after
         return _page(person, found, cursor, at_end=len(found) < limit)
 
-    def newest(self, caller: Caller, limit: int) -> JournalPage:
-        """Of the newest ``limit`` records those that the caller may read, newest first. Raises RefusedError."""
+    def newest(self, caller: Caller, limit: int, kinds: Collection[JournalKind] | None = None) -> JournalPage:
+        """Of the newest ``limit`` records, of some kinds or of all, those that the caller may read, newest first.
+
+        Raises RefusedError."""
         person = self._people.require(caller, Right.JOURNAL)
         with self._read() as connection:
-            found = read_newest(connection, limit)
+            found = read_newest(connection, limit, kinds)
         return _page(person, found, found[0].cursor if found else Cursor(), at_end=True)
 
     @contextmanager

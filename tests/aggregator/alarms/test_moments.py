@@ -299,6 +299,8 @@ def test_a_record_names_exercise_person_priority_and_both_states(desk):
     assert draft.data["effects"] == ["opens_instance", "sound"]
     assert (draft.exercise_id, draft.late, draft.restricted, draft.org) == ("drill-1", False, None, "acme/tank")
     assert draft.data["priority"] == 1
+    told = [draft.data[name] for name in ("kind", "class", "level", "value", "unit", "setpoint")]
+    assert told == ["high", "safety", 2, 30.0, "ppm", 25.0]
     desk.take(condition(0))
     [draft] = desk.done.drafts
     assert draft.data["priority"] == 1, "what it returned from"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.journal.cursor import Cursor, Place
-from aggregator.journal.followers import follow, read_after
+from aggregator.journal.followers import follow, read_after, read_newest
 from aggregator.journal.log import Draft, Journal, JournalKind
 from contract.errors import FrameError
 
@@ -41,6 +41,19 @@ def test_a_page_is_bounded_and_the_next_one_goes_on(engine):
         page = read_after(connection, Cursor(), limit=2)
         assert places(page) == [("a", 1), ("a", 2)]
         assert places(read_after(connection, page[-1].cursor, limit=2)) == [("a", 3), ("a", 4)]
+
+
+def test_the_newest_of_some_kinds_are_found_behind_however_many_of_others(engine):
+    with engine.begin() as connection:
+        drafts = [Draft(JournalKind.SIGNED_IN, 1, {}), Draft(JournalKind.SIGNED_OUT, 2, {})]
+        Journal("park", "a").append(connection, drafts)
+    append(engine, "a", 20)
+    with engine.begin() as connection:
+        kinds = {JournalKind.SIGNED_IN, JournalKind.SIGNED_OUT}
+        assert places(read_newest(connection, 5, kinds)) == [("a", 2), ("a", 1)]
+        assert places(read_newest(connection, 1, kinds)) == [("a", 2)]
+        assert read_newest(connection, 5, set()) == []
+        assert len(read_newest(connection, 5)) == 5
 
 
 def test_a_chain_that_begins_later_is_read_from_its_beginning(engine):
