@@ -22,6 +22,7 @@ PARTS: Final[Mapping[str, str]] = {
     "latency": "benchmarks.latency",
     "opcua": "benchmarks.opcua",
     "pages": "benchmarks.pages",
+    "polling": "benchmarks.polling",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")
 """Keys of a row, in order. ``value`` and ``goal`` are a number or None, ``met`` is a bool or None where no goal is set,
