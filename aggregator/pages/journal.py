@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Final
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from aggregator.journal.followers import Followed
 from aggregator.pages.moments import beijing
@@ -60,7 +60,8 @@ class JournalPage:
     async def ask(self) -> None:
         """The newest records. Raises RefusedError."""
         seen = self._view.feed.pulse.journal
-        self._records = (await self._view.ask(self._view.services.journal.newest, RECORDS_MAX)).records
+        kinds = [kind for kind, of in SUBJECTS.items() if self._subject in {Subject.ALL, of}]
+        self._records = (await self._view.ask(self._view.services.journal.newest, RECORDS_MAX, kinds=kinds)).records
         self._seen_journal = seen
 
     async def _show(self) -> None:
@@ -75,7 +76,7 @@ class JournalPage:
         self._subject = subject
         address = "/journal" if subject is Subject.ALL else f"/journal?subject={subject}"
         self._view.run(f"history.replaceState(null, '', {json.dumps(address)})")
-        self._draw()
+        background_tasks.create(self._view.doing(self._show)(), name="limit journal")
 
     @property
     def _who(self) -> tuple[str, ...]:
@@ -84,12 +85,11 @@ class JournalPage:
 
     def _draw(self) -> None:
         text = self._view.text
-        shown = [each for each in self._records if self._subject in {Subject.ALL, SUBJECTS[each.entry.kind]}]
         head = "".join(
             f"<th>{escape(text(f'journal.{name}'))}</th>" for name in ("time", "kind", "what", *self._who, "number")
         )
         body = (
-            "".join(self._line(each) for each in shown)
+            "".join(self._line(each) for each in self._records)
             or f'<tr><td colspan="5">{escape(text("journal.none"))}</td></tr>'
         )
         self._table.set_content(

@@ -23,3 +23,12 @@ def test_there_is_a_column_of_names_only_for_who_may_see_names(visit, control_ro
         expect(page.locator("tbody tr").first.locator("td")).to_have_count(columns)
     finally:
         control_room.command("user_change", name="wang", role="viewer", scope="")
+
+
+def test_a_subject_limits_what_is_asked_for_and_not_what_is_left_of_the_newest(visit, control_room):
+    control_room.raise_alarms(1, *(f"JT-{number}" for number in range(200)))  # each an event and an alarm: 400 records
+    page = visit("zhang").open("/journal")
+    expect(page.locator("tbody tr")).to_have_count(300)
+    page.get_by_role("button", name="People").click()
+    page.wait_for_url("**/journal?subject=people")
+    expect(page.locator("tbody")).to_contain_text("user added")
