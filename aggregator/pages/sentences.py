@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from aggregator.alarms.policy import gas_of
 from aggregator.journal.log import JournalKind
 from aggregator.pages.alarm_rows import condition_word
-from aggregator.pages.moments import NO_NUMBER
+from aggregator.pages.moments import NO_NUMBER, number
 from aggregator.pages.texts import Texts
 from contract.events import TEXT_LENGTH_MAX, EventType
 
@@ -87,11 +87,16 @@ def line(text: Texts, kind: JournalKind, open_: bytes, restricted: bytes, event_
 
 def _alarm(text: Texts, data: Table, _event: Table) -> str:
     before, after = (data.get(side, {}).get("letter", "") for side in ("from", "to"))
+    is_gas = gas_of(str(data.get("unit", "")), str(data.get("class", ""))) is not None
+    level = data.get("level") or max(int(data.get(side, {}).get("level") or 0) for side in ("from", "to")) or 1
+    named = condition_word(text, str(data.get("kind", "")), level, is_gas=is_gas) if "kind" in data else ""
     sentence = text(
         "sentence.alarm",
-        tag=data.get("tag"), event=text.word("alarm_event", str(data.get("event"))),
+        tag=f"{data.get('tag')} {named}".rstrip(), event=text.word("alarm_event", str(data.get("event"))),
         before=text.word("letter", before), after=text.word("letter", after),
     )  # fmt: skip
+    if isinstance(data.get("value"), int | float):
+        sentence += f", {number(data['value'])} {text.word('unit', str(data.get('unit', '')))}".rstrip()
     details = [
         f"{text.word('fact', name)}: {value}" for name, value in data.get("details", {}).items() if name in _SAID
     ]
@@ -137,7 +142,9 @@ def _refused(text: Texts, data: Table, _event: Table) -> str:
     verb = str(data.get("verb", "")).removeprefix("alarm_")
     params: Table = data.get("params", {})
     reason = text.word("reason", str(params.get("reason", "")))
-    return text("sentence.refused", verb=text.word("action", verb), code=text.word("refused_for", str(data.get("code"))),
+    tag = data.get("args", {}).get("tag") if isinstance(data.get("args"), dict) else None
+    about = f"{tag} " if isinstance(tag, str) else ""
+    return text("sentence.refused", verb=about + text.word("action", verb), code=text.word("refused_for", str(data.get("code"))),
                 reason=reason).rstrip(" :：")  # fmt: skip
 
 

@@ -104,3 +104,23 @@ def test_what_a_device_says_is_shown_with_what_it_said_before(type_, data, what)
 def test_an_endless_text_is_cut():
     event: dict[str, Json] = {"type": "text_change", "data": {"tag": "AT-1", "text": "x" * 60_000}}
     assert len(line(texts(Language.EN), JournalKind.EVENT, record({}), b"", canonical(event)).what) < 600
+
+
+def test_an_alarms_record_says_condition_level_and_value():
+    data: dict[str, Json] = {
+        "event": "raised", "tag": "AT-103", "kind": "high", "class": "safety", "level": 2, "value": 2.5, "unit": "mg/m3",
+        "from": {**STATE, "letter": "A"}, "to": STATE,
+    }  # fmt: skip
+    said = line(texts(Language.EN), JournalKind.ALARM, record(data), b"", None)
+    assert said.what == "AT-103 gas level 2: raised (normal → unacknowledged), 2.50 mg/m³"
+
+
+def test_a_refused_action_names_its_alarm():
+    data = {
+        "verb": "alarm_reset",
+        "code": "not_possible",
+        "params": {"reason": "still_active"},
+        "args": {"tag": "AT-1"},
+    }
+    said = line(texts(Language.EN), JournalKind.ACTION_REFUSED, record(data), b"", None)
+    assert said.what == "AT-1 Reset: not possible the process has not returned to normal"
