@@ -1,9 +1,10 @@
 """OPC UA: a server's variables become samples. Entry point: ``OpcUa``, a ``drivers.base.DriverFactory``.
 
 The way of a value: ``address`` (text to node) -> ``plan`` (nodes to subscriptions and polls) -> ``session`` (what comes, in order of
-arrival; ``connection`` with ``security`` and ``certificates`` beneath, ``monitoring`` for subscriptions) -> ``decode`` (bytes to readings; ``wire`` for
+arrival; ``connection`` with ``security`` and ``certificates`` beneath, ``monitoring`` for subscriptions, ``alarms`` with ``conditions`` for what the server judges) -> ``decode`` (bytes to readings; ``wire`` for
 what is not plain) -> ``values`` (status and variant to quality and number) -> ``memory`` (reports to samples); ``driver`` ties them
-together and comes back after a loss. It reads and subscribes; nothing here can write or call.
+together and comes back after a loss. It reads and subscribes; nothing here can write, and
+the one call has the server tell its alarms again.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Called by ``session`` and ``monitoring``; the only module that holds asyncua's c
 leaves to it; connecting, renewing and giving up are done here, since its own ways fail in silence: its reconnect keeps namespace indices that have moved
 (connected, no error, no data for ever) and its publish loop logs a trace each second once the connection is gone.
 
-The services are Read, the making of subscriptions and Publish. There is no Write and no Call.
+The services are Read, the making of subscriptions and Publish, and one Call: ConditionRefresh, which has the server tell its
+alarms again and changes nothing in the plant. There is no Write and no other Call.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from drivers.opcua.plan import Subscription
 from drivers.opcua.security import Credentials, apply, check_password, choose
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.values import Reading
-from drivers.opcua.wire import reading
+from drivers.opcua.wire import node_id, reading
 
 SESSION_TIMEOUT_MS: Final = 60_000
 """A session whose client died is gone from the server by then."""
@@ -36,6 +37,9 @@ CHANNEL_LIFETIME_MS: Final = 3_600_000
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 NOTIFICATIONS_MAX: Final = 10_000
 """Most changes in one publish response; what is more comes with the next."""
+CONDITION_TYPE: Final = 2782
+CONDITION_REFRESH: Final = 3875
+"""Object and method of the one call that there is, in namespace 0 (OPC 10000-9, clause 5.5.7)."""
 
 
 @dataclass(slots=True)
@@ -98,19 +102,15 @@ class _Session(UaSession):
         response: ua.PublishResponse = struct_from_binary(ua.PublishResponse, data)
         return response
 
-    async def read_values(self, nodes: Sequence[ua.NodeId]) -> list[Reading]:
+    async def read_values(self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds) -> list[Reading]:
         request = ua.ReadRequest()
-        request.Parameters.NodesToRead = [_value_of(node) for node in nodes]
+        request.Parameters.NodesToRead = [ua.ReadValueId(NodeId=node, AttributeId=attribute) for node in nodes]
         data = await self._send_request(request)
         if (readings := read_response(bytes(data))) is not None:
             return readings
         response = struct_from_binary(ua.ReadResponse, data)
         response.ResponseHeader.ServiceResult.check()
         return [reading(answer) for answer in response.Results]
-
-
-def _value_of(node: ua.NodeId) -> ua.ReadValueId:
-    return ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value)
 
 
 class Connection:
@@ -219,10 +219,12 @@ class Connection:
             await self._client.open_secure_channel(renew=True)
             self._client.uaclient.revolve_security_token()
 
-    async def read(self, nodes: Sequence[ua.NodeId]) -> list[Reading]:
-        """The value of each node as one call, with its status: asyncua's client would turn an unknown node into None."""
+    async def read(
+        self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds = ua.AttributeIds.Value
+    ) -> list[Reading]:
+        """An attribute of each node as one call, with its status: asyncua's client would turn an unknown node into None."""
         self._traffic.requests += 1
-        return await self._session.read_values(nodes)
+        return await self._session.read_values(nodes, attribute)
 
     async def create_subscription(self, asked: Subscription) -> ua.CreateSubscriptionResult:
         parameters = ua.CreateSubscriptionParameters(
@@ -250,6 +252,17 @@ class Connection:
         self._traffic.requests += 1
         results: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(parameters)
         return results
+
+    async def refresh_conditions(self, subscription: int) -> int:
+        """Have every alarm that stands told to a subscription, between two events that say so. Returns the status of the call."""
+        self._traffic.requests += 1
+        call = ua.CallMethodRequest(
+            ObjectId=node_id(CONDITION_TYPE),
+            MethodId=node_id(CONDITION_REFRESH),
+            InputArguments=[ua.Variant(subscription, ua.VariantType.UInt32)],
+        )
+        (answer,) = await self._session.call([call])
+        return int(answer.StatusCode.value)
 
     async def publish(self, acknowledge: Sequence[ua.SubscriptionAcknowledgement]) -> Arrived:
         """Waits at the server until it has something to say, without a time-out."""

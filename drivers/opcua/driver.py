@@ -20,7 +20,7 @@ from contract.clock import NS_PER_S, Clock
 from contract.errors import ConfigError, DeviceError, Fault
 from contract.points import PointRole, PointSpec, PointType
 from drivers.base import DeviceHealth, DeviceState
-from drivers.opcua.address import NodeAddress, examine
+from drivers.opcua.address import Address, AlarmAddress, examine
 from drivers.opcua.connection import Traffic
 from drivers.opcua.memory import Memory
 from drivers.opcua.plan import Plan, Wish, plan, poll_plan
@@ -44,8 +44,8 @@ class OpcUaDriver:
         self._rng = rng
         self._points = [spec for spec in points if spec.role is not PointRole.DEVICE]
         self._nodes, self._faults = _place(self._points)
-        self._faults += _check_whole(self.device, self._points, settings)
-        self._plan = Plan((), ()) if self._faults else _plan(self._points, settings)
+        self._faults += _check_whole(self.device, self._points, self._nodes, settings)
+        self._plan = Plan((), ()) if self._faults else _plan(self._points, self._nodes, settings)
         self._memory = Memory(self._own, self._points)
         self._traffic = Traffic()
         self._state = DeviceState.CONNECTING
@@ -70,13 +70,23 @@ class OpcUaDriver:
         return list(self._faults)
 
     def plan_report(self) -> list[str]:
-        return [
-            f"{self.device}: a subscription of {len(each.items)} point(s), published every {each.publish_ms:g} ms, "
-            f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
-            for each in self._plan.subscriptions
-        ] + [
-            f"{self.device}: {len(each.points)} point(s) read every {each.period_ms:g} ms" for each in self._plan.polls
-        ]
+        return (
+            [
+                f"{self.device}: a subscription of {len(each.items)} point(s), published every {each.publish_ms:g} ms, "
+                f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
+                for each in self._plan.subscriptions
+            ]
+            + [
+                f"{self.device}: {len(each.items)} alarm(s) of the server, told every {each.publish_ms:g} ms, "
+                f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
+                for each in (self._plan.alarms,)
+                if each is not None
+            ]
+            + [
+                f"{self.device}: {len(each.points)} point(s) read every {each.period_ms:g} ms"
+                for each in self._plan.polls
+            ]
+        )
 
     async def run(self) -> AsyncGenerator[SampleBatch, None]:
         if self._faults:
@@ -188,8 +198,11 @@ class OpcUaDriver:
             raise DeviceError(self.device, f"{error.key} cannot be used ({error})") from error
 
 
-def _plan(points: Sequence[PointSpec], settings: OpcUaSettings) -> Plan:
-    wishes = [_wish(spec) for spec in points]
+def _plan(points: Sequence[PointSpec], nodes: Sequence[Address], settings: OpcUaSettings) -> Plan:
+    wishes = [
+        Wish(spec.poll_s, alarm=True) if isinstance(node, AlarmAddress) else _wish(spec)
+        for spec, node in zip(points, nodes, strict=True)
+    ]
     if settings.mode == "poll":
         return poll_plan(wishes)
     return plan(wishes, settings.publish_ms, settings.sampling_ms)
@@ -205,7 +218,7 @@ def _wish(spec: PointSpec) -> Wish:
     return Wish(spec.poll_s, spec.report_deadband / abs(spec.scale), max(spec.poll_s, spec.report_max_s))
 
 
-def _place(specs: Sequence[PointSpec]) -> tuple[list[NodeAddress], list[Fault]]:
+def _place(specs: Sequence[PointSpec]) -> tuple[list[Address], list[Fault]]:
     nodes, faults = [], []
     for spec in specs:
         node, found = examine(spec)
@@ -215,12 +228,19 @@ def _place(specs: Sequence[PointSpec]) -> tuple[list[NodeAddress], list[Fault]]:
     return nodes, faults
 
 
-def _check_whole(device: str, points: Sequence[PointSpec], settings: OpcUaSettings) -> list[Fault]:
+def _check_whole(
+    device: str, points: Sequence[PointSpec], nodes: Sequence[Address], settings: OpcUaSettings
+) -> list[Fault]:
     """Faults that no single point has."""
     faults = []
     if not points:
         remedy = "Add its points to the list, or take the device out"
         faults.append(Fault("points.csv", None, "device", f"device {device} has no points", remedy))
+    if settings.mode == "poll" and any(isinstance(node, AlarmAddress) for node in nodes):
+        remedy = "Leave the mode out, or take the alarms out of the list"
+        faults.append(
+            Fault("agent.toml", None, "mode", f"device {device}: an alarm of a server cannot be polled", remedy)
+        )
     faults += [Fault("agent.toml", None, key, f"device {device}: {text}", do) for key, text, do in _misfits(settings)]
     if not any(fault.file == "agent.toml" for fault in faults):
         try:

@@ -9,7 +9,7 @@ subscription, queues by the publishing interval that was *granted*. An item that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
+from drivers.opcua.alarms import REFRESH_S, Alarms
+from drivers.opcua.conditions import NodeKey
 from drivers.opcua.connection import Arrived, Connection, code_of, name_of
 from drivers.opcua.decode import News
 from drivers.opcua.plan import (
@@ -77,22 +79,61 @@ class Monitoring:
     """``absent`` has the status of each point that shall be monitored and is not."""
 
     def __init__(
-        self, device: str, connection: Connection, clock: Clock, node: Callable[[int], ua.NodeId | None]
+        self,
+        device: str,
+        connection: Connection,
+        clock: Clock,
+        node: Callable[[int], ua.NodeId | None],
+        meant: Callable[[int], tuple[NodeKey, str | None]],
     ) -> None:
         self._device = device
         self._connection = connection
         self._clock = clock
         self._node = node
+        self._meant = meant
         self._limits = Limits()
         self._live: dict[int, _Live] = {}
         self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
         self._without: dict[int, tuple[Subscription, Item]] = {}
         self._notes = Counter[str]()
         self._slow = Counter[str]()
+        self._alarms = Alarms(device, connection, clock)
         self.absent: dict[int, int] = {}
         self.requests_max = 2 * SUBSCRIPTIONS_MAX
 
     # -- making them ---------------------------------------------------------------------------------------------------
+
+    async def begin_alarms(self, asked: Subscription, missing: Mapping[int, int]) -> None:
+        """Have the alarms told whose points are its items, or see again what each of them stands for.
+
+        ``missing`` are points without a source, with the status of each. Before all others: values can be polled instead.
+        """
+        self.absent |= missing
+        there = [item for item in asked.items if item.point not in missing]
+        if there and self._alarms.subscription is None and (status := await self._watch(asked)):
+            self.absent |= {item.point: status for item in there}
+            return
+        live = self._live.get(self._alarms.subscription or 0)
+        if live is not None and live.items != there:
+            live.items = there
+            live.places = np.array([item.point + 1 for item in there], np.intp)
+            live.asked_for = set(live.places.tolist())
+            self._alarms.bind({item.point + 1: self._meant(item.point) for item in there})
+
+    async def _watch(self, asked: Subscription) -> int:
+        """The status under which the server tells no events, 0 where it does."""
+        try:
+            live = await self._create(asked)
+        except ua.UaStatusCodeError as error:
+            if error.code not in _CANNOT:
+                raise
+            return code_of(error)
+        status = await self._alarms.watch(live.id)
+        if self._alarms.subscription is None:
+            del self._live[live.id]
+            await self._connection.delete_subscription(live.id)
+            return status
+        return 0
 
     async def begin(self, asked: Sequence[Subscription], limits: Limits, *, may_refuse: bool) -> list[Item]:
         """Make them all. Returns items to be polled instead, with ``may_refuse``; else these are absent, too."""
@@ -113,7 +154,7 @@ class Monitoring:
         """Ask for the absent items again."""
         waiting = list(self._without.values())
         self._without, self.absent = {}, {}
-        for live in list(self._live.values()):
+        for live in [each for each in self._live.values() if each.id != self._alarms.subscription]:
             items = [item for asked, item in waiting if asked.publish_ms == live.asked.publish_ms]
             waiting = [each for each in waiting if each[0].publish_ms != live.asked.publish_ms]
             for item, status in await self._monitor(live, items):
@@ -213,6 +254,19 @@ class Monitoring:
                 told.append(f"a sign of life only every {live.keepalive_count * live.publish_ms:g} ms")
         return told + [f"{count} point(s) {note}" for note, count in sorted(self._slow.items())]
 
+    @property
+    def wants_refresh(self) -> bool:
+        """True where the server is to be asked for all its alarms."""
+        return self._alarms.wanted
+
+    async def refresh(self) -> None:
+        """A server that refuses has no alarms for us until it is asked again; its values are told all the same."""
+        status = await self._alarms.refresh()
+        if status >> 31:
+            live = self._live[self._alarms.subscription or 0]
+            self.absent |= {item.point: status for item in live.items}
+            live.items, live.places = [], np.empty(0, np.intp)
+
     # -- hearing from them ---------------------------------------------------------------------------------------------
 
     @property
@@ -231,8 +285,9 @@ class Monitoring:
         return taken
 
     def deadlines(self) -> Iterable[int]:
-        """By when each subscription must have said something, ns on the monotonic axis."""
-        return (live.overdue_mono_ns for live in self._live.values())
+        """By when each subscription must have said something and a refresh have ended, ns on the monotonic axis."""
+        refreshed = self._alarms.due_mono_ns
+        return [live.overdue_mono_ns for live in self._live.values()] + ([] if refreshed is None else [refreshed])
 
     def is_overdue(self) -> bool:
         now_ns = self._clock.mono_ns()
@@ -245,6 +300,8 @@ class Monitoring:
         gets its time once more, but not twice between two signs of life.
         """
         now_ns = self._clock.mono_ns()
+        if (refreshed := self._alarms.due_mono_ns) is not None and refreshed <= now_ns:
+            return f"the server did not tell its alarms within {REFRESH_S:g} s"
         overdue = min(self._live.values(), key=lambda live: live.overdue_mono_ns)
         if now_ns - overdue.overdue_mono_ns <= OWN_STALL_NS or overdue.excused:
             return f"a subscription was silent for {overdue.deadline_ns / NS_PER_S:g} s"
@@ -296,6 +353,8 @@ class Monitoring:
     def _changes(self, data: object) -> list[tuple[int, Reading]]:
         if isinstance(data, ua.StatusChangeNotification):
             raise DeviceError(self._device, f"the server ended a subscription: {data.Status.name}")
+        if isinstance(data, ua.EventNotificationList):
+            return self._alarms.take(data)
         if not isinstance(data, ua.DataChangeNotification):
             raise DeviceError(self._device, f"unexpected news: {type(data).__name__}")
         return [(item.ClientHandle, reading(item.Value)) for item in data.MonitoredItems or ()]

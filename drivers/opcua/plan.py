@@ -34,12 +34,16 @@ T = TypeVar("T")
 
 
 class Wish(NamedTuple):
-    """What is wanted of a point. ``deadband`` is in the server's unit, 0: every change is told."""
+    """What is wanted of a point. ``deadband`` is in the server's unit, 0: every change is told.
+
+    An ``alarm`` is told by the server's events; there is nothing to monitor or to read.
+    """
 
     poll_s: float
     deadband: float = 0.0
     reread_s: float = math.inf
     """How often a point with a deadband is read all the same."""
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Poll:
 class Plan:
     subscriptions: tuple[Subscription, ...]
     polls: tuple[Poll, ...]
+    alarms: Subscription | None = None
+    """Of its own: no flood of events holds up a value, and a refresh repeats nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,16 @@ def plan(wishes: Sequence[Wish], publish_ms: float, sampling_ms: float | None) -
     With ``sampling_ms`` None the server samples a point as often as it is to be polled.
     """
     groups: dict[float, list[Item]] = {}
+    alarms: list[Item] = []
     for point, wish in enumerate(wishes):
         poll_ms = wish.poll_s * 1000
         item = Item(point, poll_ms, sampling_ms or poll_ms, wish.deadband)
-        groups.setdefault(min(publish_ms, poll_ms), []).append(item)
+        group = alarms if wish.alarm else groups.setdefault(min(publish_ms, poll_ms), [])
+        group.append(item)
     subscriptions = tuple(_subscription(interval_ms, items) for interval_ms, items in sorted(groups.items()))
     reread = [(wish.reread_s * 1000, point) for point, wish in enumerate(wishes) if wish.deadband]
-    return Plan(subscriptions, polls(reread))
+    fastest_ms = min([publish_ms, *(item.poll_ms for item in alarms)])
+    return Plan(subscriptions, polls(reread), _subscription(fastest_ms, alarms) if alarms else None)
 
 
 def poll_plan(wishes: Sequence[Wish]) -> Plan:

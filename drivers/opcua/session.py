@@ -28,14 +28,15 @@ from numpy.typing import NDArray
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
-from drivers.opcua.address import NodeAddress
+from drivers.opcua.address import Address, AlarmAddress
+from drivers.opcua.conditions import UNKNOWN, NodeKey
 from drivers.opcua.connection import Arrived, Connection, Traffic, name_of
 from drivers.opcua.monitoring import Monitoring
-from drivers.opcua.plan import Limits, Plan, Poll, chunks, polls
+from drivers.opcua.plan import Limits, Plan, Poll, Subscription, chunks, polls
 from drivers.opcua.security import Credentials
 from drivers.opcua.settings import OpcUaSettings
 from drivers.opcua.values import BAD_NODE_ID_UNKNOWN, Reading
-from drivers.opcua.wire import count, node_id
+from drivers.opcua.wire import count, node_id, node_key
 
 RETRY_S: Final = 30.0
 SIGN_OF_LIFE_S: Final = 5.0
@@ -92,7 +93,7 @@ class OpcUaSession:
         self,
         device: str,
         settings: OpcUaSettings,
-        nodes: Sequence[NodeAddress],
+        nodes: Sequence[Address],
         clock: Clock,
         traffic: Traffic,
         credentials: Credentials,
@@ -100,11 +101,13 @@ class OpcUaSession:
         self._device = device
         self._settings = settings
         self._nodes = nodes
+        self._alarms = [point for point, node in enumerate(nodes) if isinstance(node, AlarmAddress)]
         self._clock = clock
         self._traffic = traffic
         self._connection = Connection(device, settings, clock, traffic, credentials)
-        self._monitoring = Monitoring(device, self._connection, clock, self._node)
+        self._monitoring = Monitoring(device, self._connection, clock, self._node, self._meant)
         self._limits = Limits()
+        self._alarms_asked: Subscription | None = None
         self._indices: dict[str, int] = {}
         self._turns: list[_Turn] = []
         self._inbox: deque[Arrived | Published] = deque()
@@ -119,7 +122,11 @@ class OpcUaSession:
         try:
             await self._connection.open()
             await self._look_around()
-            readings = [each async for part in self._read(range(len(self._nodes))) for each in part.readings]
+            readings = [Reading(UNKNOWN, None, None, None)] * len(self._nodes)
+            values = [point for point, node in enumerate(self._nodes) if not isinstance(node, AlarmAddress)]
+            async for part in self._read(values):
+                for point, each in zip(part.points, part.readings, strict=True):
+                    readings[point] = each
             time_ns, mono_ns = self._clock.wall_ns(), self._clock.mono_ns()
             await self._arrange(plan)
         except Exception as error:
@@ -193,13 +200,24 @@ class OpcUaSession:
         (answer,) = await self._connection.read([node_id(number)])
         return answer
 
-    async def _read(self, points: Iterable[int]) -> AsyncGenerator[_Part, None]:
+    async def _missing_sources(self) -> dict[int, int]:
+        """Points of alarms whose source the server does not have: they would never be told, which must not pass for normal."""
+        statuses = {
+            point: each.status
+            async for part in self._read(self._alarms, ua.AttributeIds.NodeClass)
+            for point, each in zip(part.points, part.readings, strict=True)
+        }
+        return {point: status for point, status in statuses.items() if status >> 31}
+
+    async def _read(
+        self, points: Iterable[int], attribute: ua.AttributeIds = ua.AttributeIds.Value
+    ) -> AsyncGenerator[_Part, None]:
         """A reading for each point in order, in parts as they come; one whose namespace the server lacks is unknown."""
         waiting = list(points)
         while waiting:
             part = next(iter(chunks(waiting, self._limits.nodes_per_read)))
             try:
-                found = await self._read_part(part)
+                found = await self._read_part(part, attribute)
             except ua.UaStatusCodeError as error:
                 if error.code not in _TOO_MUCH or len(part) == 1:
                     raise
@@ -208,24 +226,36 @@ class OpcUaSession:
                 del waiting[: len(part)]
                 yield found
 
-    async def _read_part(self, points: Sequence[int]) -> _Part:
+    async def _read_part(self, points: Sequence[int], attribute: ua.AttributeIds) -> _Part:
         placed = [(point, node) for point in points if (node := self._node(point)) is not None]
         readings = dict.fromkeys(points, Reading(BAD_NODE_ID_UNKNOWN, None, None, None))
         if placed:
-            answers = await self._connection.read([node for _, node in placed])
+            answers = await self._connection.read([node for _, node in placed], attribute)
             readings |= {point: answer for (point, _), answer in zip(placed, answers, strict=True)}
         return _Part(points, list(readings.values()), self._clock.wall_ns(), self._clock.mono_ns())
 
     def _node(self, point: int) -> ua.NodeId | None:
         address = self._nodes[point]
+        if isinstance(address, AlarmAddress):
+            address = address.source
         index = 0 if address.namespace is None else self._indices.get(address.namespace)
         return None if index is None else node_id(address.identifier, index)
+
+    def _meant(self, point: int) -> tuple[NodeKey, str | None]:
+        """Source and name of an alarm whose namespace the server has."""
+        address, node = self._nodes[point], self._node(point)
+        assert isinstance(address, AlarmAddress)
+        source = node_key(node)
+        assert source is not None
+        return source, address.name
 
     # -- polling -------------------------------------------------------------------------------------------------------
 
     async def _arrange(self, plan: Plan) -> None:
         """Subscribe, and poll what cannot be had that way or shall not."""
         auto = self._settings.mode == "auto"
+        self._alarms_asked = plan.alarms
+        await self._arrange_alarms()
         instead = await self._monitoring.begin(plan.subscriptions, self._limits, may_refuse=auto)
         replaced = {item.point for item in instead}
         polled = [Poll(poll.period_ms, tuple(p for p in poll.points if p not in replaced)) for poll in plan.polls]
@@ -234,6 +264,10 @@ class OpcUaSession:
             polled.append(Poll(SIGN_OF_LIFE_S * 1000, ()))
         now_ns = self._clock.mono_ns()
         self._turns = [_Turn(poll, now_ns + _period_ns(poll)) for poll in polled]
+
+    async def _arrange_alarms(self) -> None:
+        if self._alarms_asked is not None:
+            await self._monitoring.begin_alarms(self._alarms_asked, await self._missing_sources())
 
     def _due_turn(self) -> _Turn | None:
         """The poll that is owed longest."""
@@ -257,7 +291,10 @@ class OpcUaSession:
     async def _retry(self) -> None:
         """Try the absent nodes again; a server may still be loading them when it lets clients in."""
         await self._map_namespaces()
+        waiting = any(point in self._monitoring.absent for point in self._alarms)
         await self._monitoring.retry()
+        if waiting:
+            await self._arrange_alarms()
         changes = [(point + 1, Reading(status, None, None, None)) for point, status in self._monitoring.absent.items()]
         self._inbox.append(Published(changes, _NONE, self._clock.wall_ns(), self._clock.mono_ns()))
 
@@ -275,7 +312,9 @@ class OpcUaSession:
             self._start(self._ask())
         if self._reading:
             return
-        if self._clock.mono_ns() >= self._retry_mono_ns:
+        if self._monitoring.wants_refresh:
+            self._start(self._read_beside(self._monitoring.refresh()))
+        elif self._clock.mono_ns() >= self._retry_mono_ns:
             self._retry_mono_ns = self._clock.mono_ns() + round(RETRY_S * NS_PER_S)
             if self._monitoring.absent or any(self._node(point) is None for point in range(len(self._nodes))):
                 self._start(self._read_beside(self._retry()))
@@ -344,4 +383,4 @@ def _period_ns(poll: Poll) -> int:
 
 def _worse(found: Reading, status: int) -> Reading:
     """A point that is not monitored must not be believed, however well it could be read once."""
-    return found if found.status >> 31 else Reading(status, None, None, None)
+    return found if found.status >> 31 and found.status != UNKNOWN else Reading(status, None, None, None)

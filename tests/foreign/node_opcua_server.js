@@ -4,7 +4,8 @@
 //
 // CONFIG is JSON: {"pki": FOLDER, "namespaces": [URI, ...], "nodes": [[URI, NAME, TYPE, VALUE], ...], "limits":
 // {"maxNodesPerRead": 5, ...}, "items_max": 7, "policies": [NAME, ...], "user": [NAME, PASSWORD]}; the order of the
-// namespaces is the order of their indexes; without policies there is None, without a user all may come. Nodes have texts for identifiers. Says "up PORT" when it listens. Each line of
+// namespaces is the order of their indexes; without policies there is None, without a user all may come;
+// "refreshes": false refuses to tell all alarms again, "deaf": true lets nobody ask without security what endpoints there are. Nodes have texts for identifiers. Says "up PORT" when it listens. Each line of
 // standard input is a JSON command, answered by one line of JSON:
 //
 //   ["add", URI, NAME, TYPE, VALUE]                    a variable
@@ -15,6 +16,8 @@
 //   ["drop_sessions"]                                  end those there are, as a server does that has enough
 //   ["counts"]                                         sessions, subscriptions, monitored items
 //   ["largest"]                                        most nodes in a read, most items in a call to monitor, so far
+//   ["alarm", URI, NAME, KIND, CONDITION]              the variable has an alarm of limits 10, 20, 80, 90; KIND "Exclusive" or "NonExclusive"
+//   ["enable", URI, NAME, YES]                         that alarm
 //   ["services"]                                       names of all requests so far
 "use strict";
 
@@ -26,6 +29,7 @@ const [lifetimeS, configText, port] = process.argv.slice(2);
 const config = JSON.parse(configText);
 const variables = new Map();
 const climbs = new Map();
+const alarms = new Map();
 const services = new Set();
 const usual = {};
 const largest = { read: 0, monitor: 0 };
@@ -40,7 +44,7 @@ const server = new opcua.OPCUAServer({
         : [opcua.MessageSecurityMode.None],
     allowAnonymous: !config.user,
     userManager: { isValidUser: (...given) => JSON.stringify(given) === JSON.stringify(config.user) },
-    disableDiscovery: !config.policies, // what endpoints there are is asked over a channel without security
+    disableDiscovery: config.deaf ?? !config.policies, // what endpoints there are is asked over a channel without security
     serverCertificateManager: new opcua.OPCUACertificateManager({ rootFolder: config.pki }),
     serverCapabilities: {
         operationLimits: config.limits ?? {},
@@ -90,7 +94,25 @@ function climb(uri, name, steps, ms) {
     step();
 }
 
+function alarm(uri, name, kind, condition) {
+    const space = server.engine.addressSpace;
+    const source = variables.get(`${uri} ${name}`);
+    source.addReference({ referenceType: "HasEventSource", isForward: false, nodeId: space.rootFolder.objects.server });
+    alarms.set(`${uri} ${name}`, space.getNamespace(uri)[`instantiate${kind}LimitAlarm`](`${kind}LimitAlarmType`, {
+        browseName: `${name} ${kind}`,
+        conditionSource: source,
+        ...(condition && { conditionName: condition }),
+        inputNode: source,
+        highHighLimit: 90,
+        highLimit: 80,
+        lowLimit: 20,
+        lowLowLimit: 10,
+    }));
+}
+
 const commands = {
+    alarm,
+    enable: (uri, name, yes) => void alarms.get(`${uri} ${name}`).setEnabledState(yes),
     add,
     write,
     climb,
@@ -112,6 +134,7 @@ async function main() {
     setTimeout(() => process.exit(1), Number(lifetimeS) * 1000).unref();
     await server.initialize();
     for (const uri of config.namespaces) server.engine.addressSpace.registerNamespace(uri);
+    if (config.refreshes ?? true) server.engine.addressSpace.installAlarmsAndConditionsService();
     for (const node of config.nodes ?? []) add(...node);
     for (const name of ["maxSessions", "maxSubscriptions", "maxMonitoredItems"]) {
         usual[name] = server.engine.serverCapabilities[name];

@@ -128,3 +128,24 @@ def test_a_wrong_password_is_refused_and_the_right_one_is_read_when_it_is_there(
         await comes_in(watched)
 
     watch(drivers, scenario)
+
+
+def test_a_server_that_cannot_be_asked_what_it_offers_is_told_so(
+    new_node_program, pki, keys, new_setup, new_drivers, new_point, watch
+):
+    config = {"pki": str(pki), "namespaces": [PLANT], "policies": POLICIES[:1], "deaf": True}
+    deaf = new_node_program("node_opcua_server.js", json.dumps(config))
+    ours = keys / "ours"
+    settings = {
+        "endpoint": deaf.endpoint, "security": POLICIES[0], "certificate_file": str(ours / "opcua.der"),
+        "private_key_file": str(ours / "opcua.key"), "server_certificate_file": str(ours / "opcua.der"),
+        "timeout_s": 5.0,
+    }  # fmt: skip
+    gas = new_point(2, f"nsu={PLANT};s=gas", PointType.FLOAT64)
+
+    async def scenario(watched):
+        await is_refused(
+            watched, "the server refuses a channel without security, over which it is asked what it offers"
+        )
+
+    watch(new_drivers("opcua", new_setup("opcua", settings, gas)), scenario)

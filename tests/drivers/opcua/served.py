@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.common import event_objects
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.crypto.truststore import TrustStore
 from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+from asyncua.server.event_generator import EventGenerator
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.monitored_item_service import MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
@@ -126,9 +128,12 @@ class Served:
         self.nodes: dict[str, Any] = {}
         self.sessions_max = 0
         self.channels_opened = 0
+        self.refreshed = 0
 
     async def start(self) -> None:
+        self.server.iserver.bind_condition_methods = True
         await self.server.init()
+        self.count_refreshes()
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.asked['port']}/park")
         await self.secure()
         if self.asked.get("user"):
@@ -243,6 +248,62 @@ class Served:
         data = ua.DataValue(ua.Variant(number(value), ua.VariantType[type_]), KeepsValue(status), source)
         await self.server.write_attribute_value(self.nodes[name].nodeid, data)
 
+    async def alarm(self, source: str, condition: str, active: bool | None, **more) -> None:
+        """What a condition is now: told to who listens, and again with each refresh while it is retained."""
+        told: dict[str, Any] = {
+            "severity": 500,
+            "retain": bool(active),
+            "enabled": True,
+            "branch": None,
+            "type": "Exclusive",
+        }
+        told |= more
+        event: Any = getattr(event_objects, f"{told['type']}LimitAlarm")()
+        event.SourceNode = self.nodes[source].nodeid
+        event.Severity = told["severity"]
+        values = [
+            ("NodeId", ua.NodeId(number(f"{source}.{condition}"), self.index), ua.VariantType.NodeId),
+            ("ConditionName", condition, ua.VariantType.String),
+            ("BranchId", ua.NodeId(number(told["branch"] or 0)), ua.VariantType.NodeId),
+            ("Retain", told["retain"], ua.VariantType.Boolean),
+            ("EnabledState/Id", told["enabled"], ua.VariantType.Boolean),
+            ("ActiveState/Id", active, ua.VariantType.Boolean),
+        ]
+        if limit := told.get("limit"):
+            state: Any = getattr(ua.ObjectIds, f"ExclusiveLimitStateMachineType_{limit}")
+            values.append(("LimitState/CurrentState/Id", ua.NodeId(state), ua.VariantType.NodeId))
+        values += [(f"{name}State/Id", told["outer"] == name, ua.VariantType.Boolean)
+                   for name in ("HighHigh", "LowLow") if "outer" in told]  # fmt: skip
+        for name, value, type_ in values:
+            event.add_property(name, value, type_)
+        await self.raise_event(event, told.get("ms"))
+
+    async def raise_event(self, event: Any, ms: int | None = None) -> None:
+        generator = EventGenerator(self.server.iserver.isession)
+        await generator.init(event, add_generates_event=False)
+        await generator.trigger(time_attr=None if ms is None else EPOCH + timedelta(milliseconds=ms))
+
+    async def event(self, name: str) -> None:
+        """One that is no condition."""
+        await self.raise_event(getattr(event_objects, name)())
+
+    async def refreshes(self) -> int:
+        """How often a client has asked for all conditions."""
+        return self.refreshed
+
+    def count_refreshes(self) -> None:
+        """With ``forgets``, the end of a refresh is not told."""
+        service = self.server.iserver.subscription_service
+        original = service.standard_events[ua.ObjectIds.RefreshStartEventType].trigger
+
+        async def counted(*arguments, **more) -> None:
+            self.refreshed += 1
+            await original(*arguments, **more)
+
+        service.standard_events[ua.ObjectIds.RefreshStartEventType].trigger = counted
+        if self.asked.get("forgets"):
+            del service.standard_events[ua.ObjectIds.RefreshEndEventType]
+
     async def lose_news(self) -> None:
         for subscription in self.subscriptions():
             subscription._notification_seq += 1
@@ -283,7 +344,7 @@ class Served:
         return list(self.server.iserver.subscription_service.subscriptions.values())
 
 
-def number(value):
+def number(value) -> Any:
     return math.nan if value == "nan" else value
 
 
@@ -296,7 +357,8 @@ async def main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         name, *arguments = json.loads(line)
-        print(json.dumps(await getattr(served, name)(*arguments)), flush=True)
+        named = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+        print(json.dumps(await getattr(served, name)(*arguments, **named)), flush=True)
 
 
 if __name__ == "__main__":

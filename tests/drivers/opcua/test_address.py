@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contract.points import PointType
 from drivers.base import PointFault
-from drivers.opcua.address import NodeAddress, examine, parse
+from drivers.opcua.address import AlarmAddress, NodeAddress, examine, parse
 
 GUID = "72962b91-fa75-4ae6-8d28-b404dc7daf63"
 
@@ -79,3 +79,25 @@ def test_faults_of_numbers_come_with_those_of_the_address(new_point):
     assert node is None
     assert [fault.column for fault in faults] == ["scale", "poll_s", "address"]
     assert examine(new_point(2, "x", scale=2.0))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "name"),
+    [
+        ("alarm(nsu=urn:maker:plant;s=TT-301)", NodeAddress("urn:maker:plant", "TT-301"), None),
+        ("alarm(nsu=urn:maker:plant;s=TT-301;HighHigh)", NodeAddress("urn:maker:plant", "TT-301"), "HighHigh"),
+        ("alarm(i=2253)", NodeAddress(None, 2253), None),
+        ("alarm(i=2253;Unset Condition Name)", NodeAddress(None, 2253), "Unset Condition Name"),
+        ("alarm(nsu=u%3Bv;s=TT%3B301;a;b(c))", NodeAddress("u;v", "TT;301"), "a;b(c)"),
+        ("alarm(nsu=u;s=f(x))", NodeAddress("u", "f(x)"), None),
+    ],
+)
+def test_an_alarm_names_its_source_and_perhaps_a_condition(text, source, name):
+    assert parse(text) == AlarmAddress(source, name)
+
+
+@pytest.mark.parametrize(
+    "text", ["alarm()", "alarm(TT)", "alarm(ns=2;s=TT)", "alarm(nsu=u;s=TT;)", "alarm(nsu=u;s=TT", "alarm(nsu=u;s=)"]
+)
+def test_other_alarms_are_refused(text):
+    assert isinstance(parse(text), PointFault)
