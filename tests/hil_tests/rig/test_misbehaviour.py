@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,12 @@ from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 
+from contract.points import PointRole, PointSpec, PointType
+from contract.quality import is_good
+from drivers.base import DeviceSetup
+from drivers.modbus.driver import ModbusDriver
+from drivers.modbus.settings import ModbusSettings
+from edge_agent.app import RealClock
 from hil_tests.rig.ledger import RowKind
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import Site, parse_site
@@ -174,6 +183,62 @@ def test_a_line_that_is_pulled_out_is_gone_and_comes_back_under_its_name(start: 
     assert not Path(port).exists()
     rig.command("plant", "listen")
     assert asked_over(port, 9, 1) == [5]
+
+
+def test_the_driver_reads_units_on_a_line_past_its_mischief(start: Start) -> None:
+    """Over the pseudo-terminal as over a serial port; what is damaged, cut or another unit's is no value."""
+    rig = start(line_of_two("rtu"))
+    for kind in ("corrupt", "truncate", "wrong_unit", "duplicate"):
+        rig.command("second", "mischief", kind, 0.15, 5)
+    setups = [setup_on(str(rig.places["plant"]), "plant", 1, 1), setup_on(str(rig.places["plant"]), "second", 9, 11)]
+    good = asyncio.run(good_values(setups, 25))
+    assert good.keys() == {2, 12}
+    assert (good[2], good[12]) == ({0}, {5})
+    assert [row for row in rig.ledger("second") if row.kind is RowKind.MISCHIEF]
+
+
+def setup_on(port: str, name: str, unit: int, first_id: int) -> DeviceSetup:
+    own = PointSpec(id=first_id, tag=name, org="bench", device=name, role=PointRole.DEVICE)
+    point = PointSpec(
+        id=first_id + 1,
+        tag=f"{name}-r0",
+        org="bench",
+        device=name,
+        type=PointType.UINT16,
+        address="holding:0",
+        poll_s=0.1,
+    )
+    keys = {
+        "transport": "rtu",
+        "serial_port": port,
+        "baudrate": 115_200,
+        "unit": unit,
+        "timeout_s": 0.05,
+        "late_s": 0.1,
+    }
+    return DeviceSetup(name, "device.1", ModbusSettings.model_validate(keys | {"silent_max_s": 0.2}), [own, point])
+
+
+async def good_values(setups: list[DeviceSetup], turns: int) -> dict[int, set[float]]:
+    """What was GOOD of each measured point, until each has had so many good turns."""
+    driver = ModbusDriver(setups, RealClock(), random.Random(3))
+    measured = {each.points[1].id for each in setups}
+    good: dict[int, set[float]] = {}
+    seen: Counter[int] = Counter()
+    try:
+        async with aclosing(driver.run()) as batches:
+            async for batch in batches:
+                for point, value, quality in zip(
+                    batch.point.tolist(), batch.value.tolist(), batch.quality.tolist(), strict=True
+                ):
+                    if point in measured and is_good(quality):
+                        good.setdefault(point, set()).add(value)
+                        seen[point] += 1
+                if min(seen[each] for each in measured) >= turns:
+                    return good
+    finally:
+        await driver.close()
+    raise AssertionError("the driver ended")
 
 
 @pytest.mark.parametrize(
