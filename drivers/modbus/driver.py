@@ -255,6 +255,10 @@ def _place(setup: DeviceSetup) -> tuple[list[RegisterPoint], list[Fault]]:
             message = f"{spec.tag} has a status word {address.status_name}, whose meaning {setup.name} does not give"
             remedy = f"Add [device.status.{address.status_name}] below the device in agent.toml"
             faults.append(Fault("points.csv", None, "status", message, remedy))
+    for side in settings.sides:
+        if side.table.function not in settings.functions:
+            message = f"{side.table} {side.offset} is read with function {side.table.function}, which {setup.name} does not have"
+            faults.append(Fault("agent.toml", None, f"{setup.place}.functions", message, "Allow it, or name another"))
     if not placed and not faults:
         remedy = "Add its points to the list, or take the device out"
         faults.append(Fault("points.csv", None, "device", f"device {setup.name} has no points", remedy))

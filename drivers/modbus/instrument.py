@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contract.quality import Quality
+from drivers.modbus.address import SideWord, Table, WordOrder
 
 WORDS: Final = 65_536
+_OFFSET: Final = re.compile(r"[0-9]{1,5}\Z")
 _RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
 
 
@@ -96,6 +98,51 @@ class StatusWord(BaseModel):
             low, high = _ends(text)
             masked = words & self.mask
             yield meaning, (masked >= low) & (masked <= high)
+
+
+def _is_place(text: str) -> str:
+    table, _, offset = text.partition(":")
+    if table not in ("holding", "input") or not _OFFSET.match(offset) or int(offset) >= WORDS:
+        raise ValueError("is no register such as holding:131")
+    return text
+
+
+class _AtRegister(BaseModel):
+    """Something that a register of the device says of all its values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    register_: Annotated[str, AfterValidator(_is_place), Field(alias="register")]
+
+    @property
+    def side(self) -> SideWord:
+        table, _, offset = self.register_.partition(":")
+        return SideWord(Table(table), int(offset))
+
+
+class Constant(_AtRegister):
+    """A register whose number is known, and shows whether the bytes come as they should."""
+
+    value: Annotated[int, Field(ge=0, lt=WORDS)]
+
+    def doubt(self, word: int | None) -> str | None:
+        """Why values are not to be believed beside this word (None: it did not come); None where they are."""
+        if word == self.value:
+            return None
+        if word is None:
+            return f"{self.register_}, which proves the order of bytes, was not read"
+        swapped = word == (self.value & 0xFF) << 8 | self.value >> 8
+        return f"{self.register_} holds 0x{word:04X}, not 0x{self.value:04X}{': bytes are swapped' * swapped}"
+
+
+class FloatOrder(_AtRegister):
+    """A register that says in which order the bytes of all floats of the device lie."""
+
+    orders: Annotated[tuple[WordOrder, ...], Field(min_length=1, max_length=4)]
+    """By the register's number, from 0."""
+
+    def order(self, word: int | None) -> WordOrder | None:
+        return None if word is None or word >= len(self.orders) else self.orders[word]
 
 
 NE43_MA: Final = (3.6, 3.8, 20.5, 21.0)

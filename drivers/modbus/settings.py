@@ -13,7 +13,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator
 
-from drivers.modbus.instrument import StatusWord
+from drivers.modbus.address import SideWord
+from drivers.modbus.instrument import Constant, FloatOrder, StatusWord
 
 _HOST: Final = re.compile(r"[\w.-]+\Z")
 
@@ -67,6 +68,8 @@ class ModbusSettings(BaseModel):
     functions: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(min_length=1, max_length=4)] = (1, 2, 3, 4)
 
     status: dict[str, StatusWord] = Field(default_factory=dict)
+    constant: Constant | None = None
+    float_order: FloatOrder | None = None
 
     @field_validator("host")
     @classmethod
@@ -97,6 +100,11 @@ class ModbusSettings(BaseModel):
     def _port_meant(self, _: int | None) -> int | None:
         """Written out or left out, it is the same port."""
         return None if self.transport is Transport.RTU else self.tcp_port
+
+    @property
+    def sides(self) -> tuple[SideWord, ...]:
+        """Registers that say how all values of the device are meant."""
+        return tuple(each.side for each in (self.constant, self.float_order) if each is not None)
 
     @property
     def tcp_port(self) -> int:

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.batch import SampleBatch
 from contract.clock import NS_PER_S
 from contract.points import ConditionClass, PointRole, PointSpec
 from contract.quality import Quality
 from drivers.base import DeviceHealth, DeviceSetup, DeviceState
-from drivers.modbus.address import ModbusAddress, SideWord
+from drivers.modbus.address import Coding, ModbusAddress, SideWord, WordOrder
 from drivers.modbus.breaker import Breaker
 from drivers.modbus.holes import Holes, Search
 from drivers.modbus.outcome import Answer, Failure, FailureReason
@@ -43,6 +44,7 @@ _ILLEGAL: Final = frozenset({1, 2, 3})
 _ILLEGAL_PLACE: Final = frozenset({2, 3})
 _UNIT_SILENT: Final = frozenset({0x0A, 0x0B})
 """A gateway answered for its unit, which it cannot reach (Modbus application protocol 1.1b3, clause 7): no answer."""
+_FLOATS: Final = frozenset({Coding.FLOAT32, Coding.FLOAT64})
 _REFUSED_TOLD_MAX: Final = 16
 _OVERHEAD_MEMORY: Final = 32
 """Answers over which the measured time of a request is averaged."""
@@ -56,6 +58,8 @@ class _Read:
 
     request: ReadRequest
     decoder: BlockDecoder
+    by_order: Mapping[WordOrder, BlockDecoder] = field(default_factory=dict)
+    """Where a register of the device says in which order the bytes of floats lie."""
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +126,8 @@ class Unit:
         self.holes = Holes()
         self.changed = False
         """``holes`` know more, or less, than when this was last set to False."""
-        self.groups = _groups(points)
+        self.groups = _groups(points, self.settings.sides)
+        self._floats = [point.spec.id for point in points if point.address.coding in _FLOATS]
         self._meanings = {name: word.table() for name, word in self.settings.status.items()}
         self.is_back = False
         """It answered after a silence, since this was last set to False: what it was not asked for is owed."""
@@ -213,13 +218,30 @@ class Unit:
             if read.decoder.has_side_words:
                 turn.beside |= read.decoder.side_words(answer.payload)
             own = self._own.id if first else None
-            rows = [read.decoder.decode(answer.payload, answer.time_ns, answer.mono_ns, turn.beside, own)]
+            rows = [self._decoded(read, answer, turn.beside, own)]
         else:
             rows = [self._device_row(answer.time_ns, answer.mono_ns, answered=True)] if first else []
             rows += self._refused(turn, read, answer, answer.exception)
         if first and turn.group.left_out is not None:
             rows.append(turn.group.left_out.failed(Quality.BAD_CONFIG, answer.time_ns, answer.mono_ns))
         return rows[0] if len(rows) == 1 else SampleBatch.concat(rows)
+
+    def _decoded(self, read: _Read, answer: Answer, beside: Mapping[SideWord, int], own: int | None) -> SampleBatch:
+        """The rows of a reply, as the device's own registers say that its values are meant."""
+        constant, floats, decoder = self.settings.constant, self.settings.float_order, read.decoder
+        order = None
+        if floats is not None and (order := floats.order(beside.get(floats.side))) is not None:
+            decoder = read.by_order[order]
+        batch = decoder.decode(answer.payload, answer.time_ns, answer.mono_ns, beside, own)
+        if constant is not None and (doubt := constant.doubt(beside.get(constant.side))) is not None:
+            self._last_failure = doubt
+            return _disbelieved(batch, batch.point != self._own.id)
+        if floats is not None and order is None:
+            doubtful = np.isin(batch.point, self._floats)
+            if doubtful.any():
+                self._last_failure = f"{floats.register_} does not say in which order the bytes of floats lie"
+            return _disbelieved(batch, doubtful)
+        return batch
 
     def _refused(self, turn: Turn, read: _Read, answer: Answer, code: int) -> list[SampleBatch]:
         """Halves in place of a refused block, else rows that say why there is no value."""
@@ -300,7 +322,13 @@ class Unit:
             group.left_out = _rows_of(sorted(set(range(len(group.points))) - set(asked)), group)
 
     def _read(self, request: ReadRequest, group: Group) -> _Read:
-        return _Read(request, BlockDecoder(request, group.points, group.sides, self._meanings))
+        decoder = BlockDecoder(request, group.points, group.sides, self._meanings)
+        orders = () if self.settings.float_order is None else self.settings.float_order.orders
+        by_order = {
+            order: BlockDecoder(request, _reordered(group.points, order), group.sides, self._meanings)
+            for order in orders
+        }
+        return _Read(request, decoder, by_order)
 
     def _measure(self, request: ReadRequest, took_ns: int) -> None:
         data_ns = self._cost.byte_ns * request.reply_size
@@ -338,16 +366,30 @@ def _is_safety(spec: PointSpec) -> bool:
     return judged and spec.limit_class is ConditionClass.SAFETY
 
 
-def _groups(points: Sequence[RegisterPoint]) -> list[Group]:
-    """One group per poll period, the shortest first."""
+def _disbelieved(batch: SampleBatch, rows: NDArray[np.bool_]) -> SampleBatch:
+    """With these rows BAD_CONFIG and without a number, and what they said left out."""
+    batch.quality[rows], batch.value[rows], batch.raw[rows] = Quality.BAD_CONFIG, np.nan, 0
+    silenced = set(batch.point[rows].tolist())
+    return replace(batch, said=tuple(each for each in batch.said if each.point not in silenced))
+
+
+def _reordered(points: Sequence[RegisterPoint], order: WordOrder) -> list[RegisterPoint]:
+    return [
+        RegisterPoint(point.spec, replace(point.address, order=order)) if point.address.coding in _FLOATS else point
+        for point in points
+    ]
+
+
+def _groups(points: Sequence[RegisterPoint], sides: Sequence[SideWord]) -> list[Group]:
+    """One group per poll period, the shortest first; ``sides`` are wanted in each."""
     by_period: dict[float, list[RegisterPoint]] = {}
     for point in points:
         by_period.setdefault(point.spec.poll_s, []).append(point)
-    return [_group(poll_s, members) for poll_s, members in sorted(by_period.items())]
+    return [_group(poll_s, members, sides) for poll_s, members in sorted(by_period.items())]
 
 
-def _group(poll_s: float, points: list[RegisterPoint]) -> Group:
-    sides = list(dict.fromkeys(side for point in points for side in point.address.sides))
+def _group(poll_s: float, points: list[RegisterPoint], of_all: Sequence[SideWord]) -> Group:
+    sides = list(dict.fromkeys([*of_all, *(side for point in points for side in point.address.sides)]))
     return Group(poll_s, points, sides, [*(point.address for point in points), *(side.address for side in sides)])
 
 

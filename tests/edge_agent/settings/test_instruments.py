@@ -131,3 +131,16 @@ def test_what_a_status_word_means_belongs_to_the_meaning_of_the_folder(sheet: An
     folder = sheet(row)
     folder.write_toml((folder.path / "agent.toml").read_text("utf-8").replace("9-12", "9-13"))
     assert folder.load().config_hash != before
+
+
+def test_registers_that_say_how_all_values_are_meant_belong_to_the_folder(folder: Any) -> None:
+    folder.write_csv(HEADER + "L,tank,plc,input,1,,float32,,,,,,,,1\n")
+    before = folder.load().config_hash
+    order = '\nfloat_order = { register = "holding:131", orders = ["ABCD", "CDAB"] }\n'
+    folder.write_toml((folder.path / "agent.toml").read_text("utf-8") + order)
+    config = folder.load()
+    assert config.config_hash != before
+    assert [(side.table, side.offset) for side in config.devices[0].settings.sides] == [("holding", 131)]
+    folder.write_toml((folder.path / "agent.toml").read_text("utf-8").replace("CDAB", "CDBA"))
+    [fault] = folder.faults()
+    assert fault.column == "device.1.float_order.orders.2"
