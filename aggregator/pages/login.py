@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from aggregator.commands.refusal import RefusalCode
 from aggregator.pages.texts import Language, Texts, chosen, script_json, texts
 
-REASONS: Final = frozenset({"not_signed_in", "signed_out"})
+REASONS: Final = frozenset({"not_signed_in", "signed_out", "unconfirmed"})
 NEXT_LENGTH_MAX: Final = 1000
 _PAGE: Final = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

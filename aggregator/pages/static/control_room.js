@@ -156,6 +156,7 @@ window.controlRoom = (() => {
     const status = await asked.then((answer) => answer.status, () => 0).finally(() => { leaving = false; });
     if (status === 204) leave("/login?reason=signed_out");
     else if (status === 401) leave("/login?reason=not_signed_in");  // it was over before
+    else if (status) leave("/login?reason=unconfirmed");  // the answer took the cookie along
     else tell(texts.not_signed_out);
   }
 
