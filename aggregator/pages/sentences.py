@@ -115,7 +115,7 @@ def _agents_event(text: Texts, data: Table, event: Table) -> str:
     condition = condition_word(text, str(about.get("kind")), level, is_gas=is_gas)
     return text(
         "sentence.condition", tag=about["tag"], condition=condition, event=word,
-        value=about.get("value", NO_NUMBER), unit=text.word("unit", str(about.get("unit", ""))),
+        value=_value(about.get("value")), unit=text.word("unit", str(about.get("unit", ""))),
     )  # fmt: skip
 
 
@@ -136,6 +136,11 @@ def _quoted(said: object) -> str:
         return NO_NUMBER
     signs = (sign if sign.isprintable() and sign not in _ESCAPED else json.dumps(sign)[1:-1] for sign in said)
     return f'"{"".join(islice(signs, TEXT_LENGTH_MAX))}"'
+
+
+def _value(value: object) -> str:
+    """Three significant digits of a number; NaN and infinities stand as text, an older record may have none."""
+    return number(value) if isinstance(value, int | float) else str(value or NO_NUMBER)
 
 
 def _refused(text: Texts, data: Table, _event: Table) -> str:

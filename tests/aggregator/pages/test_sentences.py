@@ -11,7 +11,7 @@ from aggregator.pages.sentences import SUBJECTS, line
 from aggregator.pages.texts import Language, texts
 from contract.events import Json, canonical
 
-STATE = {"letter": "B", "active": True, "level": 1}
+STATE: dict[str, Json] = {"letter": "B", "active": True, "level": 1}
 
 
 def record(data, *, late=False) -> bytes:
@@ -40,7 +40,7 @@ def test_an_agents_event_is_told_from_its_own_record():
         "data": {"tag": "AT-103", "kind": "high", "level": 2, "value": 2.5, "unit": "mg/m3", "class": "safety"},
     }  # fmt: skip
     said = line(texts(Language.EN), JournalKind.EVENT, record({}, late=True), b"", canonical(event))
-    assert said.what == "AT-103 gas level 2 on, 2.5 mg/m³"
+    assert said.what == "AT-103 gas level 2 on, 2.50 mg/m³"
     assert said.late
 
 
