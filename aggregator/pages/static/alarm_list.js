@@ -2,6 +2,7 @@
 // revision that the row showed at that moment.
 "use strict";
 window.alarmList = (() => {
+  const BEGIN_MS = 10000;
   const READING_MS = 15000;  // an operator who has not moved for so long no longer reads: the list follows again
   let api = null, KEYS = [], reading = false, touched_ms = -Infinity;
 
@@ -94,12 +95,15 @@ window.alarmList = (() => {
     if (node && node.rowIndex !== null && document.activeElement?.closest(".ag-root")) focus(node.rowIndex);
   }
 
-  // Only a row that is drawn can take the keyboard, and none while the grid calls us.
+  // Only a row that is drawn can take the keyboard, and when that is so the grid does not say: until it has it, or the
+  // person has put the focus elsewhere.
   function begin(id) {
-    setTimeout(() => {
+    const until_ms = performance.now() + BEGIN_MS;
+    const when = setInterval(() => {
       const node = api.getRowNode(id);
-      if (node && node.rowIndex !== null) focus(node.rowIndex);
-    });
+      if (node && node.rowIndex !== null && document.activeElement === document.body) focus(node.rowIndex);
+      if (document.activeElement !== document.body || performance.now() > until_ms) clearInterval(when);
+    }, 50);
   }
 
   function ready(grid, keys, select) {
@@ -113,8 +117,7 @@ window.alarmList = (() => {
       if (event.rowIndex !== null) api.getDisplayedRowAtIndex(event.rowIndex)?.setSelected(true, true);
     });
     api.addEventListener("selectionChanged", () => emitEvent("alarm_selected", { id: selected()?.id ?? "" }));
-    if (select && api.getRenderedNodes().length) begin(select);
-    else if (select) api.addEventListener("firstDataRendered", () => begin(select));
+    if (select) begin(select);
   }
 
   // Add, change, take away, in one go.

@@ -56,7 +56,8 @@ def test_nothing_more_can_be_done_and_the_page_is_left(visit, control_room, zhan
     expect(page.locator(".cr-side h2")).to_contain_text(tag)
     if way in {"shelve", "comment"}:
         page.keyboard.press({"shelve": "h", "comment": "m"}[way])
-        expect(page.get_by_label({"shelve": "Reason", "comment": "Comment"}[way], exact=True)).to_be_focused()
+        field = {"shelve": "Reason", "comment": "Comment"}[way]
+        expect(page.get_by_role("textbox", name=field, exact=True)).to_be_focused()
         page.keyboard.type("because")
     before = control_room.alarm(tag)
     seq = control_room.records()[-1][0]

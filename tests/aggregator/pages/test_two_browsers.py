@@ -79,7 +79,7 @@ def test_a_comment_given_by_one_is_read_by_the_other(visit, control_room, way):
         zhang.keyboard.press("m")
     else:
         zhang.locator(".cr-side").get_by_role("button", name="Comment").click()
-    expect(zhang.get_by_label("Comment", exact=True)).to_be_focused()
+    expect(zhang.get_by_role("textbox", name="Comment", exact=True)).to_be_focused()
     zhang.keyboard.type("seen from the gate")
     zhang.keyboard.press("Enter")
     li = visit("li").open(f"/alarms?select=acme/{tag}/high")

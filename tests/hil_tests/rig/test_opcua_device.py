@@ -76,10 +76,11 @@ def values(rig: Rig) -> list[LedgerRow]:
 
 
 def test_every_type_is_read_back_by_its_tag_in_the_namespace_of_its_uri(serve: Serve) -> None:
-    rig = serve(*(node(f"n-{type_}", 1, type_) for type_ in PointType), node("pi", math.pi))
+    types = [type_ for type_ in PointType if type_ is not PointType.STRING]  # the rig's nodes are numbers
+    rig = serve(*(node(f"n-{type_}", 1, type_) for type_ in types), node("pi", math.pi))
 
     async def ask(client: Client) -> dict[str, ua.DataValue]:
-        return {name: await read(client, name) for name in [*(f"n-{each}" for each in PointType), "pi"]}
+        return {name: await read(client, name) for name in [*(f"n-{each}" for each in types), "pi"]}
 
     found = with_client(rig, ask)
     assert value(found.pop("pi")) == math.pi
