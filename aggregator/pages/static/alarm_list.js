@@ -4,7 +4,7 @@
 window.alarmList = (() => {
   const BEGIN_MS = 10000;
   const READING_MS = 15000;  // an operator who has not moved for so long no longer reads: the list follows again
-  let api = null, KEYS = [], reading = false, touched_ms = -Infinity;
+  let api = null, waiting = [], KEYS = [], reading = false, touched_ms = -Infinity;
 
   const symbol = (look, number) =>
     `<svg class="sym ${look}" viewBox="0 0 24 24" aria-hidden="true"><use class="shape" href="#cr-shape-${number}"></use>` +
@@ -108,6 +108,7 @@ window.alarmList = (() => {
 
   function ready(grid, keys, select) {
     api = grid;
+    waiting.splice(0).forEach(change);
     KEYS = keys;
     const element = document.querySelector(".cr-grid");
     ["pointermove", "pointerdown", "wheel", "keydown"].forEach((kind) => element.addEventListener(kind, touch, { passive: true }));
@@ -122,7 +123,10 @@ window.alarmList = (() => {
 
   // Add, change, take away, in one go.
   function change(transaction) {
-    if (!api) return;
+    if (!api) {
+      waiting.push(transaction);  // the server holds these rows for shown
+      return;
+    }
     api.applyTransaction(transaction);
     api.refreshCells({ rowNodes: transaction.update.map((row) => api.getRowNode(row.id)), columns: ["symbol", "what"], force: true });
     refocus();
