@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from contract.errors import ConfigError, Fault
 from contract.ids import AgentName
-from contract.keys import PublicKeys, SecretKeys, parse_public, parse_secret
+from contract.keys import PublicKeys, SecretKeys, generate, parse_public, parse_secret
 from contract.points import PointRole, PointSpec, PointType
 from contract.wire.frames import POINTS_PER_AGENT_MAX
 from edge_agent.settings import model
@@ -41,8 +41,11 @@ _SAMPLE_REMEDY: Final = "Give the folder of an agent; configs/ has samples to co
 K = TypeVar("K", PublicKeys, SecretKeys)
 
 
-def load(directory: Path) -> model.AgentConfig:
+def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     """Read and check a whole folder, offline.
+
+    ``keys_here`` False is for the folder of a gateway that is elsewhere, where its keys stay: neither key files nor others
+    that devices name are missed. Keys made for the moment stand in for them, so ``config_hash`` is nobody's.
 
     Raises ConfigError with all faults: first those of ``agent.toml``, then of ``points.csv`` in order of rows, then of key
     files. Only where these have none are the drivers asked whether they can do what they are told.
@@ -52,13 +55,25 @@ def load(directory: Path) -> model.AgentConfig:
     io_list = _read_io_list(directory, agent_file, faults)
     if not any(fault.file == POINTS_FILE for fault in faults):  # a mistyped device is no second fault elsewhere
         faults += _use_faults(agent_file, io_list)
-    keys = _read_own_keys(directory, agent_file.agent, faults)
-    destinations = [_read_destination(directory, each, faults) for each in agent_file.destinations]
+    if keys_here:
+        keys = _read_own_keys(directory, agent_file.agent, faults)
+        destinations = [_read_destination(directory, each, faults) for each in agent_file.destinations]
+    else:
+        keys = generate("elsewhere")
+        destinations = [
+            model.Destination(each.name, tuple(each.endpoints), keys.public, each.mandatory)
+            for each in agent_file.destinations
+        ]
     _refuse(faults)
     assert keys is not None
     config = _assemble(directory, agent_file, io_list, keys, [each for each in destinations if each])
-    _refuse(driver_faults(config))
+    _refuse([fault for fault in driver_faults(config) if keys_here or not _is_of_a_file(fault)])
     return config
+
+
+def _is_of_a_file(fault: Fault) -> bool:
+    """Of a certificate, key or password file that a device names (see ``_placed``)."""
+    return fault.column is not None and fault.column.endswith("_file")
 
 
 def read_identity(directory: Path) -> model.Identity:
