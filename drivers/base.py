@@ -132,10 +132,16 @@ class DriverFactory(Protocol):
         """What the device is reached by. Devices of one text share a connection; None: one of its own."""
 
     def make(
-        self, devices: Sequence[DeviceSetup], clock: Clock, rng: random.Random, folder: Path | None = None
+        self,
+        devices: Sequence[DeviceSetup],
+        clock: Clock,
+        rng: random.Random,
+        folder: Path | None = None,
+        phase: float = 0.0,
     ) -> Driver:
         """A driver for the devices of one ``connection``, at least one.
 
         ``rng`` gives the jitter of the back-off. ``folder`` is where the driver may keep what it learned; without one it
-        forgets.
+        forgets. ``phase``, 0 to 1, is the part of the shortest period by which its turns lie behind those of phase 0, so that the
+        connections of an agent do not all want the program at one moment.
         """

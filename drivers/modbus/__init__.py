@@ -41,8 +41,13 @@ class Modbus:
         return settings.endpoint
 
     def make(
-        self, devices: Sequence[DeviceSetup], clock: Clock, rng: random.Random, folder: Path | None = None
+        self,
+        devices: Sequence[DeviceSetup],
+        clock: Clock,
+        rng: random.Random,
+        folder: Path | None = None,
+        phase: float = 0.0,
     ) -> Driver:
         from drivers.modbus.driver import ModbusDriver  # brings pymodbus, which an agent without Modbus can spare
 
-        return ModbusDriver(devices, clock, rng, folder)
+        return ModbusDriver(devices, clock, rng, folder, phase)

@@ -44,9 +44,15 @@ class ModbusDriver:
     """The devices of one connection. See ``drivers.base.Driver`` for the methods."""
 
     def __init__(
-        self, setups: Sequence[DeviceSetup], clock: Clock, rng: random.Random, folder: Path | None = None
+        self,
+        setups: Sequence[DeviceSetup],
+        clock: Clock,
+        rng: random.Random,
+        folder: Path | None = None,
+        phase: float = 0.0,
     ) -> None:
         self._setups = tuple(setups)
+        self._phase = phase
         self._clock = clock
         self._settings = _settings(setups[0])
         self._link = ModbusLink(self._settings, clock, rng)
@@ -88,7 +94,7 @@ class ModbusDriver:
         if self._faults:
             raise ConfigError(self._faults)
         self._recall()
-        timetable = self._timetable = Timetable(self._slots(), self._clock.mono_ns())
+        timetable = self._timetable = self._begun()
         running: list[_Running] = []
         while True:
             due = timetable.next()
@@ -129,6 +135,14 @@ class ModbusDriver:
             return unit.unasked(turn, self._clock.wall_ns(), self._clock.mono_ns())
         outcome = await self._link.read(unit.settings, request)
         return unit.take(turn, outcome, self._clock.wall_ns(), self._clock.mono_ns())
+
+    def _begun(self) -> Timetable:
+        """Everything is read at once; then the turns follow the timetable, put off by this connection's phase."""
+        slots, now_ns = self._slots(), self._clock.mono_ns()
+        timetable = Timetable(slots, now_ns + int(self._phase * min(slot.period_ns for slot in slots)))
+        for group in range(len(slots)):
+            timetable.hurry(group, now_ns)
+        return timetable
 
     def _ask_all(self, unit: Unit, timetable: Timetable) -> None:
         """A device that is back is read whole: points of a slow group would else stay BAD, and be told as broken, until

@@ -48,6 +48,7 @@ class OpcUa:
         clock: Clock,
         rng: random.Random,
         folder: Path | None = None,  # noqa: ARG002 - nothing is learned
+        phase: float = 0.0,  # noqa: ARG002 - the server says when it reports
     ) -> Driver:
         """Raises ConfigError, too, where the gateway was installed without the part for OPC UA."""
         try:

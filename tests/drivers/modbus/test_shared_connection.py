@@ -214,3 +214,23 @@ def test_what_leads_to_one_place_is_one_connection(one, other, shared):
     factory = Modbus()
     first, second = (factory.connection(ModbusSettings.model_validate(keys)) for keys in (one, other))
     assert (first == second) is shared
+
+
+def test_connections_take_their_turns_at_different_moments(new_device, jump_clock):
+    """Twenty devices that are all asked in the same millisecond make each other late."""
+
+    async def scenario():
+        async with new_device() as device:
+            keys = ModbusSettings(host="127.0.0.1", port=device.port, timeout_s=5.0)
+            own = PointSpec(id=1, tag="plc", org="p", device="plc", role=PointRole.DEVICE)
+            point = PointSpec(id=2, tag="T2", org="p", device="plc", address="holding:7", poll_s=1.0)
+            for phase in (0.2, 0.9):
+                setup = DeviceSetup("plc", "device.1", keys, [own, point])
+                driver = ModbusDriver([setup], jump_clock, random.Random(1), None, phase)
+                start_ns = jump_clock.mono_ns()
+                async with aclosing(driver.run()) as batches:
+                    seen_s = [((await anext(batches)).mono_ns[0] - start_ns) / 1e9 for _ in range(3)]
+                await driver.close()
+                assert seen_s == pytest.approx([0, phase, 1 + phase], abs=0.1)
+
+    asyncio.run(scenario())

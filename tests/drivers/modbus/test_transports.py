@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import random
 import struct
+import sys
 import termios
+import time
 from collections.abc import Callable
 from typing import Self
 
@@ -33,6 +36,12 @@ REQUEST = ReadRequest(Table.HOLDING, 7, 2, (0,))
 def rtu(unit: int, pdu: bytes) -> bytes:
     frame = bytes((unit,)) + pdu
     return frame + FramerRTU.compute_CRC(frame).to_bytes(2, "big")
+
+
+def _waiting(terminal: int) -> int:
+    """Bytes that can be read."""
+    count = fcntl.ioctl(terminal, termios.FIONREAD, bytes(4))
+    return int.from_bytes(count, sys.byteorder)
 
 
 class Line:
@@ -88,7 +97,17 @@ class Terminal(Line):
             self._file = -1
 
     def send(self, data: bytes) -> None:
-        os.write(self._file, data)
+        """Returns when the bytes are at the near end: the kernel brings them there in a thread of its own, and a clock that
+        skips waits would let them come after what was asked seconds later."""
+        near = os.open(self.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            wanted = min(_waiting(near) + len(data), 4095)  # a line discipline holds no more
+            os.write(self._file, data)
+            end = time.monotonic() + 5
+            while _waiting(near) < wanted and time.monotonic() < end:
+                time.sleep(0.0001)
+        finally:
+            os.close(near)
 
     def release(self) -> None:
         self.late = False
