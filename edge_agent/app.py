@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,13 +38,17 @@ from edge_agent.reporting import Reporter
 from edge_agent.settings.connections import make_drivers
 from edge_agent.settings.model import AgentConfig
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
+from edge_agent.station.control import Answer, ControlError, ControlServer
 from edge_agent.station.status import write_status
+from edge_agent.telling import points_now
 from edge_agent.uplink.live import LiveTable
 from edge_agent.uplink.sender import Peer, Uplink
 
 TICK_PERIOD_NS: Final = 100 * NS_PER_MS
 """Resolution of delays and staleness that run out without a sample."""
-STATUS_PERIOD_NS: Final = NS_PER_S
+STATUS_LOOK_NS: Final = NS_PER_S
+STATUS_PERIOD_NS: Final = 10 * NS_PER_S
+"""Of the file; between two a change of state writes it, and whoever wants to know more exactly asks the socket."""
 CHECKPOINT_PERIOD_NS: Final = 3600 * NS_PER_S
 DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
 FLUSH_AT_STOP_S: Final = 10.0
@@ -90,6 +95,7 @@ class Agent:
         self._stopping = asyncio.Event()
         self._setting_aside: asyncio.Task[None] | None = None
         self._status_fault: str | None = None
+        self._control = ControlServer(self._directory, {"status": self._tell_status, "live": self._tell_live})
         outbox = _outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
@@ -137,6 +143,7 @@ class Agent:
             "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
             boot_id=self._events.boot_id,
         )  # fmt: skip
+        await self._open_control()
         uplinks = [asyncio.create_task(uplink.run(), name=f"uplink {uplink.peer.name}") for uplink in self._uplinks]
         work = [
             asyncio.create_task(acquire(driver, self._pipeline.accept, self._clock, seen), name=seen.devices)
@@ -162,6 +169,7 @@ class Agent:
                 task.result()
 
     async def _shut_down(self, work: list[asyncio.Task[None]], uplinks: list[asyncio.Task[None]]) -> None:
+        await self._control.close()
         await _cancel(work)
         for driver in self._drivers:
             await driver.close()
@@ -256,9 +264,18 @@ class Agent:
                 self._lifecycle.clock_step(step_ns)
 
     async def _report_status(self) -> None:
+        written_ns, written_states = 0, None
         while True:
-            self._write_status(stopped=False)
-            await self._clock.sleep_until(self._clock.mono_ns() + STATUS_PERIOD_NS)
+            now_ns, states = self._clock.mono_ns(), self._states()
+            if states != written_states or now_ns - written_ns >= STATUS_PERIOD_NS:
+                written_ns, written_states = now_ns, states
+                self._write_status(stopped=False)
+            await self._clock.sleep_until(now_ns + STATUS_LOOK_NS)
+
+    def _states(self) -> tuple[object, ...]:
+        """What a change of is worth a new status file at once."""
+        devices = [health.state for driver in self._drivers for health in driver.healths()]
+        return (*devices, *((uplink.phase, uplink.refusal) for uplink in self._uplinks))
 
     def _write_status(self, *, stopped: bool) -> None:
         """A disk that is full or gone must not end the watch over the plant: said once per cause, tried again."""
@@ -270,6 +287,19 @@ class Agent:
             self._status_fault = str(error)
         else:
             self._status_fault = None
+
+    async def _open_control(self) -> None:
+        try:
+            await self._control.start()
+        except ControlError as error:
+            self._log.error("no_control_socket", error=str(error))
+
+    async def _tell_status(self, _request: Mapping[str, Any]) -> Answer:
+        return {**self.status(), "stopped": False, "running": True}
+
+    async def _tell_live(self, _request: Mapping[str, Any]) -> Answer:
+        points = points_now(self._catalogue, self._engine, self._live.time_ns(), self._clock.mono_ns())
+        return {"agent": self._config.name, "wall_ns": self._clock.wall_ns(), "points": points}
 
     async def _write_checkpoints(self) -> None:
         while True:

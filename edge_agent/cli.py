@@ -24,6 +24,7 @@ EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
 
 DESCRIPTION: Final = """\
+STATUS_TIMEOUT_S: Final = 10.0
 Reads devices at hazard sources, judges every sample on the spot, keeps everything through an outage and streams it to
 the control room. It only ever reads from devices. It supplements a plant's safety systems and replaces none of them.
 """
@@ -194,7 +195,12 @@ def _status(arguments: argparse.Namespace) -> int:
     from edge_agent.station.status import read_status
 
     try:
-        status = read_status(read_outbox_directory(arguments.directory))
+    from edge_agent.station.control import ControlError, ask
+        outbox = read_outbox_directory(arguments.directory)
+        try:
+            status: dict[str, Any] | None = ask(outbox, {"ask": "status"}, STATUS_TIMEOUT_S)
+        except ControlError:  # it does not run, or has no socket: its file says what it said last
+            status = read_status(outbox)
     except ConfigError as error:
         return _refuse(error)
     except ValueError as error:

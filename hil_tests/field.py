@@ -37,6 +37,8 @@ from contract.wire.chunk import decode_chunk, fill_values
 from contract.wire.codec import decode
 from contract.wire.frames import CatalogueFrame
 from edge_agent.settings.io_list import COLUMNS
+from edge_agent.station.control import ControlError
+from edge_agent.station.control import ask as ask_agent
 from hil_tests.agent_folder import agent_name, copy_for_run, toml_text
 from hil_tests.audit import Audit, audit
 from hil_tests.compare import Committed, parse_ledger
@@ -135,9 +137,12 @@ class FieldAgent:
         return parse_ledger(self.ledger.read_text(encoding="utf-8"), self.name) if self.ledger.exists() else []
 
     def status(self) -> dict[str, Any]:
-        """What it says of itself, at most a second old; empty before the first time."""
+        """What it says of itself now, or said last; empty before the first time."""
         path = self.folder / AGENT_DATA / "status.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            return ask_agent(path.parent, {"ask": "status"})
+        except ControlError:  # it does not run yet, or not any more
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 class FieldAggregator:

@@ -71,6 +71,7 @@ class Engine:
         self._sorted = self._points[self._order]
         self._params = compiled.params
         self._state = new_state(len(self._points), start_mono_ns)
+        self._since_mono_ns = self._state["last_mono_ns"].copy()
         self._out = np.zeros(TRANSITIONS_PER_CALL_MAX, TRANSITION)
 
     def restore(self, active: Iterable[tuple[int, ConditionKind, int]]) -> list[tuple[int, ConditionKind, int]]:
@@ -143,6 +144,11 @@ class Engine:
     def scanned_mono_ns(self) -> NDArray[np.int64]:
         """int64[n]: last confirmed scan, by row; the engine's start before the first."""
         scanned: NDArray[np.int64] = self._state["last_mono_ns"].copy()
+        return scanned
+
+    def is_scanned(self) -> NDArray[np.bool_]:
+        """bool[n]: whether there was a confirmed scan, by row."""
+        scanned: NDArray[np.bool_] = self._state["last_mono_ns"] != self._since_mono_ns
         return scanned
 
     def _kernel_rows(self, points: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -1,1 +1,2 @@
-"""What the gateway knows of itself: ``clock_state`` (is the wall clock to be believed) and ``status`` (the status file)."""
+"""What the gateway knows of itself: ``clock_state`` (is the wall clock to be believed), ``status`` (the status file) and
+``control`` (the socket at which a running agent is asked and told)."""

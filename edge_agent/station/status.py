@@ -1,6 +1,7 @@
-"""The status file: what a running agent says of itself, written once a second, read by ``edge-agent status``.
+"""The status file: what an agent said of itself last, there for ``edge-agent status`` when nobody answers at the socket.
 
-Replaced in one step, so a reader never sees half of it. It holds no secrets and is no record: the events are.
+Written at a start, at a stop, when something's state changes and every few seconds. Replaced in one step, so a reader
+never sees half of it. It holds no secrets and is no record: the events are.
 """
 
 from __future__ import annotations

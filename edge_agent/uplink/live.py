@@ -50,6 +50,10 @@ class LiveTable:
     def note(self, batch: SampleBatch) -> None:
         self._time_ns[self._engine.rows(batch.point)] = batch.time_ns
 
+    def time_ns(self) -> NDArray[np.int64]:
+        """int64[n]: source time of the latest sample, by the engine's rows; 0 before the first."""
+        return self._time_ns.copy()
+
     def forget(self, destination: str) -> None:
         """A new session: everything is news to it."""
         self._sent.pop(destination, None)

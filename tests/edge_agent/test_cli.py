@@ -9,11 +9,14 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from contract.clock import NS_PER_S
 from contract.events import DecodedEvent, EventType, decode_event
 from contract.ids import AgentName
 from contract.keys import format_public, generate, parse_public
@@ -22,6 +25,7 @@ from drivers.opcua.certificates import thumbprint
 from edge_agent.app import RealClock
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.rows import OutboxSettings
+from edge_agent.station.control import ask
 
 AGENT_TOML = """
 [agent]
@@ -62,22 +66,34 @@ def ready(folder: Path) -> Path:
     return folder
 
 
-def run_until(folder: Path, what: str, stop: signal.Signals = signal.SIGTERM) -> None:
-    """Start the agent, wait for a word in what it logs, stop it."""
+@contextmanager
+def running(folder: Path, what: str = "agent_running", stop: signal.Signals = signal.SIGTERM) -> Iterator[int]:
+    """Start the agent, wait for a word in what it logs, stop it at the end."""
     log = folder / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, "-m", "edge_agent.cli", "run", str(folder)], stderr=output)
         try:
-            deadline = time.monotonic() + 30
-            while what not in log.read_text():
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
+            wait_for_log(folder, what, process)
+            yield process.pid
             process.send_signal(stop)
             process.wait(timeout=30)
         finally:
             process.kill()
             process.wait()
+
+
+def wait_for_log(folder: Path, what: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    log = folder / "log.txt"
+    deadline = time.monotonic() + 30
+    while what not in log.read_text():
+        assert process is None or process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def run_until(folder: Path, what: str, stop: signal.Signals = signal.SIGTERM) -> None:
+    with running(folder, what, stop):
+        pass
 
 
 def recorded(folder: Path) -> list[DecodedEvent]:
@@ -238,3 +254,26 @@ def test_a_status_file_that_cannot_be_written_does_not_end_the_watch(ready: Path
     (ready / "data" / "status.json").mkdir(parents=True)
     run_until(ready, "status_not_written")
     assert types(recorded(ready))[-2:] == [EventType.AGENT_STOP, EventType.CHECKPOINT]
+
+
+def test_a_running_agent_answers_at_its_socket_what_it_does_now(ready: Path):
+    with running(ready):
+        status = json.loads(agent("status", ready, "--json").stdout)
+        assert status["running"]
+        assert status["written_wall_ns"] > time.time_ns() - 30 * NS_PER_S
+        live = ask(ready / "data", {"ask": "live"})
+    assert live["agent"] == "store-1"
+    assert [(each["tag"], each["quality"]) for each in live["points"][:2]] == [
+        ("plc1", "BAD_COMM_FAILURE"), ("AT-101", "BAD_COMM_FAILURE")
+    ]  # fmt: skip
+    stopped = json.loads(agent("status", ready, "--json").stdout)
+    assert not stopped["running"]
+    assert stopped["stopped"]
+
+
+def test_an_agent_without_a_socket_runs_and_says_so(ready: Path):
+    """A folder that is not empty stands where the socket belongs."""
+    (ready / "data" / "control.sock" / "x").mkdir(parents=True)
+    with running(ready):
+        assert "no_control_socket" in (ready / "log.txt").read_text()
+        assert json.loads(agent("status", ready, "--json").stdout)["running"]  # from its file
