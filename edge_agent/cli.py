@@ -17,14 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.commissioning.browsing import cli as browsing
+
 MISSING_EXTRA: Final = (
     "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
 )
 EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
+STATUS_TIMEOUT_S: Final = 10.0
 
 DESCRIPTION: Final = """\
-STATUS_TIMEOUT_S: Final = 10.0
 Reads devices at hazard sources, judges every sample on the spot, keeps everything through an outage and streams it to
 the control room. It only ever reads from devices. It supplements a plant's safety systems and replaces none of them.
 """
@@ -90,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", _status, "what the running agent says of itself")
     status.add_argument("--json", action="store_true", help="everything, for programs")
+    browsing.add(commands)
     return parser
 
 
@@ -192,10 +195,10 @@ def _opcua_certificate(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError
     from edge_agent.settings.load import read_outbox_directory
+    from edge_agent.station.control import ControlError, ask
     from edge_agent.station.status import read_status
 
     try:
-    from edge_agent.station.control import ControlError, ask
         outbox = read_outbox_directory(arguments.directory)
         try:
             status: dict[str, Any] | None = ask(outbox, {"ask": "status"}, STATUS_TIMEOUT_S)

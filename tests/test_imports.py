@@ -24,7 +24,7 @@ NOT_SHIPPED = {"benchmarks", "tests", "tools", "docs", "configs", "build", "dist
 EXTRAS_OF = {
     "contract": (),
     "drivers": ("edge", "edge-opcua"),
-    "edge_agent": ("edge", "edge-jit"),
+    "edge_agent": ("edge", "edge-jit", "edge-opcua", "commissioning"),
     "aggregator": ("aggregator",),
     "hil_tests": ("rig",),
 }
