@@ -2,12 +2,14 @@
 
 The whole agent runs as in service, under an aggregator. When a turn began is what the devices' ledgers say: the moment at which
 its request was there. Beside it, in this process, timers of the same periods do nothing at all: how late a program is woken
-on this machine, which no agent can better. Late is counted from the earliest turn of each device.
+on this machine, which no agent can better. Late is counted from the earliest turn of each device. What the processor time
+is worth on this machine tells a loop that sends the same requests and looks at no reply.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 import tempfile
 import time
 from collections.abc import Sequence
@@ -31,6 +33,7 @@ CHANGING: Final = 4
 """One point in so many changes between two turns, as measured values do; the others stand still."""
 WARM_S: Final = 15.0
 RUN_S: Final = 60.0
+BARE_S: Final = 20.0
 SILENT: Final = "plc-7"
 LATE_P99_MS_MAX: Final = 2.0
 DRIFT_MS_MAX: Final = 1.0
@@ -62,6 +65,7 @@ def _measure(work: Path) -> list[Row]:
         end_ns = time.monotonic_ns()
         cpu_percent = 100 * (_cpu_s(process) - used_s) * NS_PER_S / (end_ns - begin_ns)
         rss_mb = process.memory_info().rss / 1e6
+        bare_percent = asyncio.run(_bare([bed.rig.ports[name] for name in names if name != SILENT], BARE_S))
         turns = {
             name: [each.mono_ns for each in bed.rig.ledger(name)
                    if each.kind is RowKind.SERVED and begin_ns <= each.mono_ns < end_ns]
@@ -88,7 +92,9 @@ def _measure(work: Path) -> list[Row]:
         row(
             "polling.cpu", cpu_percent, "% of a core", "the whole agent, telemetry and uplink included", CPU_PERCENT_MAX
         ),
-        row("polling.rss", rss_mb, "MB", "the same"),
+        row("polling.bare_cpu", bare_percent, "% of a core", "asyncio that asks the same and looks at no reply"),
+        row("polling.cpu_vs_bare", cpu_percent / bare_percent, "x", "the agent against it"),
+        row("polling.rss", rss_mb, "MB", "the agent"),
     ]
 
 
@@ -135,6 +141,36 @@ async def _timers(seconds: float) -> list[float]:
 
     await asyncio.gather(*(one(number * PERIOD_S / DEVICES) for number in range(DEVICES)))
     return late
+
+
+class _Replies(asyncio.Protocol):
+    """Wakes whoever asked."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - nobody looks at it
+        self.came.set()
+
+
+async def _bare(ports: Sequence[int], seconds: float) -> float:
+    """Processor time of this thread, % of a core, for one request to each port in each period."""
+    loop = asyncio.get_running_loop()
+    request = struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, POINTS)
+    start = loop.time()
+
+    async def one(number: int, port: int) -> None:
+        wire, replies = await loop.create_connection(_Replies, "127.0.0.1", port)
+        for turn in range(round(seconds / PERIOD_S)):
+            await asyncio.sleep(start + 1 + number * PERIOD_S / DEVICES + turn * PERIOD_S - loop.time())
+            replies.came.clear()
+            wire.write(request)
+            await replies.came.wait()
+        wire.close()
+
+    used_s = time.thread_time()
+    await asyncio.gather(*(one(number, port) for number, port in enumerate(ports)))
+    return 100 * (time.thread_time() - used_s) / (loop.time() - start)
 
 
 def _site(names: Sequence[str]) -> Site:

@@ -8,6 +8,7 @@ awaited one is left out where its number proves that (TCP), else it ends the exc
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -72,15 +73,17 @@ def _judged(request: ReadRequest, pdu: bytes) -> Reply | Garbled:
 class SocketFraming:
     """Modbus TCP: each frame carries its length and the number of the request that it answers."""
 
-    def __init__(self, first_number: int) -> None:
-        """Numbers go on from ``first_number``, so that two connections in a row do not use the same ones."""
+    def __init__(self, numbers: Iterator[int]) -> None:
+        """``numbers`` go on over all connections to one place: a reply that a gateway held across a reconnect has none of
+        theirs until they come round, 65536 requests later."""
         self._framer = FramerSocket(DecodePDU(is_server=False))
-        self._number = first_number % 0x10000
+        self._numbers = numbers
+        self._number = 0
         self._buffer = bytearray()
         self._awaited: tuple[int, ReadRequest] | None = None
 
     def ask(self, unit: int, request: ReadRequest) -> bytes:
-        self._number = (self._number + 1) % 0x10000
+        self._number = next(self._numbers) % 0x10000
         self._awaited = (unit, request)
         return self._framer.encode(_request_pdu(request), unit, self._number)
 

@@ -13,6 +13,7 @@ Called by ``driver``, one request at a time. When to connect, how long to wait a
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from typing import Final
 
@@ -42,6 +43,7 @@ class ModbusLink:
         self._next_dial_mono_ns = clock.mono_ns()
         self._quiet_until_mono_ns = clock.mono_ns()
         self._silence_ns = silence_ns(settings) if settings.transport.is_rtu else 0
+        self._numbers = itertools.count(rng.randrange(0x10000))
         self.connects = 0
 
     async def read(self, unit: ModbusSettings, request: ReadRequest) -> Answer | Failure:
@@ -87,9 +89,7 @@ class ModbusLink:
         if self._clock.mono_ns() < self._next_dial_mono_ns:
             return Failure(FailureReason.WAITING, "waiting before the next attempt to connect")
         self._fruitless += 1
-        framing: Framing = (
-            RtuFraming() if self._settings.transport.is_rtu else SocketFraming(self._rng.randrange(0x10000))
-        )
+        framing: Framing = RtuFraming() if self._settings.transport.is_rtu else SocketFraming(self._numbers)
         stream = _Stream(framing, self._clock, self._silence_ns, tls=self._settings.transport is Transport.TLS)
         try:
             async with asyncio.timeout(timeout_s):

@@ -174,7 +174,8 @@ class Uplink:
                 self._live_due_ns = now_ns + LIVE_PERIOD_NS
                 self._carry_out(self._session.send(self._live.changed_since_last(self.peer.name)))
             self._drain_socket()
-            await self._clock.sleep_until(now_ns + TICK_NS)
+            # On the grid of the agent's own ticks, so that both are one awakening.
+            await self._clock.sleep_until(now_ns - now_ns % TICK_NS + TICK_NS)
 
     # -- sending -----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import struct
 
@@ -53,13 +54,13 @@ def fed(framing, data, draw):
 
 def test_requests_are_framed_as_the_specification_shows():
     request = ReadRequest(Table.HOLDING, 0x6B, 3, (0,))
-    assert SocketFraming(0x1500).ask(0x11, request).hex() == "150100000006" + "1103006b0003"
+    assert SocketFraming(itertools.count(0x1501)).ask(0x11, request).hex() == "150100000006" + "1103006b0003"
     assert RtuFraming().ask(0x11, request).hex() == "1103006b00037687"
 
 
 @given(units, requests, st.data())
 def test_a_reply_is_taken_in_whatever_chunks_it_comes(unit, request, data):
-    socket = SocketFraming(7)
+    socket = SocketFraming(itertools.count(7))
     number = number_of(socket.ask(unit, request))
     expected = [Reply(data_of(unit, request), None)]
     assert fed(socket, tcp(number, unit, reply_pdu(unit, request)), data.draw) == expected
@@ -71,7 +72,7 @@ def test_a_reply_is_taken_in_whatever_chunks_it_comes(unit, request, data):
 @given(units, requests, st.integers(1, 255), st.data())
 def test_a_refusal_is_taken_with_its_code(unit, request, code, data):
     pdu = bytes((request.function | 0x80, code))
-    socket = SocketFraming(65_535)
+    socket = SocketFraming(itertools.count(65_536))
     number = number_of(socket.ask(unit, request))
     assert fed(socket, tcp(number, unit, pdu), data.draw) == [Reply(b"", code)]
     line = RtuFraming()
@@ -82,7 +83,7 @@ def test_a_refusal_is_taken_with_its_code(unit, request, code, data):
 @given(units, st.lists(requests, min_size=2, max_size=5), st.data())
 def test_over_tcp_a_reply_to_another_number_is_left_out(unit, asked, data):
     """Late, crossed and doubled replies carry the number of their own request."""
-    socket = SocketFraming(data.draw(st.integers(0, 65_535)))
+    socket = SocketFraming(itertools.count(data.draw(st.integers(0, 65_535))))
     numbers = [number_of(socket.ask(unit, request)) for request in asked]
     strangers = data.draw(st.lists(st.integers(0, len(asked) - 2), max_size=4))
     stream = b"".join(tcp(numbers[i], unit, reply_pdu(unit, asked[i], "late")) for i in strangers)
@@ -151,7 +152,7 @@ def test_what_lay_on_the_line_before_the_request_answers_nothing(unit, request, 
 )
 def test_a_reply_that_contradicts_its_number_ends_the_connection(stranger, why):
     request = ReadRequest(Table.INPUT, 5, 4, (0,))
-    socket = SocketFraming(1)
+    socket = SocketFraming(itertools.count(1))
     number = number_of(socket.ask(3, request))
     outcome = socket.feed(stranger(number, reply_pdu(3, request)))
     assert isinstance(outcome, Garbled)
@@ -202,7 +203,7 @@ def values_on_a_line(seed, count):
 def values_over_tcp(seed, count):
     """The same over TCP, where bits do not turn; what garbles the stream ends the connection."""
     rng = random.Random(seed)
-    socket, values, former = SocketFraming(0), 0, [(0, 1, ReadRequest(Table.HOLDING, 0, 1, (0,)))]
+    socket, values, former = SocketFraming(itertools.count()), 0, [(0, 1, ReadRequest(Table.HOLDING, 0, 1, (0,)))]
     for _ in range(count):
         unit = rng.randint(1, 9)
         request = ReadRequest(rng.choice(list(Table)), rng.randrange(999), rng.randint(1, 12), (0,))
@@ -229,7 +230,7 @@ def values_over_tcp(seed, count):
         former = [*former[-3:], (number, unit, request)]
         outcome = socket.feed(b"".join(frames))
         if isinstance(outcome, Garbled):
-            socket = SocketFraming(rng.randrange(65_536))
+            socket = SocketFraming(itertools.count(rng.randrange(65_536)))
             former = [(number, unit, request)]
         elif outcome is not None:
             values += 1

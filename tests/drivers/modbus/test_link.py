@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import struct
 import subprocess
 import sys
 
@@ -209,3 +210,33 @@ def test_hosts_by_name_and_by_address_are_taken(host):
 def test_the_catalogue_loads_no_protocol_library():
     code = "import sys, drivers.catalogue; sys.exit('pymodbus' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_requests_are_numbered_on_over_a_loss_of_the_connection(clock):
+    """A gateway that answers a request of the former connection on the new one must not meet its number again."""
+
+    async def scenario():
+        numbers = []
+
+        async def serve(reader, writer):
+            frame = await reader.readexactly(12)
+            numbers.append(struct.unpack_from(">H", frame)[0])
+            writer.write(frame[:4] + struct.pack(">HBBBH", 5, frame[6], 3, 2, 7007))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        keys = ModbusSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1], timeout_s=2.0)
+        for seed in range(3):
+            link = ModbusLink(keys, clock, random.Random(seed))
+            while link.connects < 4:
+                await link.read(keys, REQUEST)
+                clock.tick(NS_PER_S)
+                await asyncio.sleep(0.001)
+            link.close()
+            assert [number - numbers[0] for number in numbers] == list(range(len(numbers)))
+            numbers.clear()
+        server.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
