@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.commissioning.browsing import cli as browsing
+from edge_agent.commissioning.trying import cli as trying
 
 MISSING_EXTRA: Final = (
     "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     status = _command(commands, "status", _status, "what the running agent says of itself")
     status.add_argument("--json", action="store_true", help="everything, for programs")
     browsing.add(commands)
+    trying.add(commands)
     return parser
 
 
