@@ -3,7 +3,8 @@
 Points and settings come from the edge agent; sample batches go back to it as soon as the server's answer is here. While the
 session lives its reports make the rows (``memory`` says which and why). When it is lost, or none can be had, every point is
 BAD_COMM_FAILURE at once and again in each of its poll periods. A new session is tried after a back-off, doubling with jitter up
-to ``reconnect_max_s``; only a publish response ends the back-off, since a server may let a client in and then say nothing.
+to ``reconnect_max_s``. A server may let a client in and then say nothing: after a loss, the back-off and the device's own BAD row
+end when every subscription has said something, however well its nodes could be read.
 At most one session is open at any time.
 """
 
@@ -53,7 +54,7 @@ class OpcUaDriver:
         self._session: OpcUaSession | None = None
         """The latest, kept when it is lost for what it found out."""
         self._fruitless = 0
-        """Sessions tried since the last publish response."""
+        """Sessions tried since one whose values flow."""
         self._last_failure: str | None = None
         self._last_answer_mono_ns: int | None = None
         self._last_good_scan_wall_ns: int | None = None
@@ -166,12 +167,19 @@ class OpcUaDriver:
 
     def _opened(self, opened: Opened) -> SampleBatch:
         self._answered(opened.time_ns, opened.mono_ns)
-        return self._memory.opened(opened.readings, opened.time_ns, opened.mono_ns)
+        answering = self._fruitless == 0 or self._flows()
+        return self._memory.opened(opened.readings, opened.time_ns, opened.mono_ns, answering=answering)
 
     def _published(self, news: Published) -> list[SampleBatch]:
-        self._fruitless = 0
+        if self._flows():
+            self._fruitless = 0
+            self._memory.answers()
         self._answered(news.time_ns, news.mono_ns)
         return self._memory.published(news.changes, news.confirmed, news.time_ns, news.mono_ns, read=news.read)
+
+    def _flows(self) -> bool:
+        assert self._session is not None
+        return self._session.flows
 
     def _answered(self, time_ns: int, mono_ns: int) -> None:
         self._state = DeviceState.ANSWERING

@@ -75,16 +75,25 @@ class Memory:
         self.disbelieved = 0
         """Changes whose source timestamp was missing or could not be true."""
 
-    def opened(self, readings: Sequence[Reading], time_ns: int, mono_ns: int) -> SampleBatch:
-        """The state of every point, read just now, one reading for each; the device's row leads."""
+    def opened(self, readings: Sequence[Reading], time_ns: int, mono_ns: int, *, answering: bool = True) -> SampleBatch:
+        """The state of every point, read just now, one reading for each; the device's row leads.
+
+        Without ``answering`` the device stays BAD_COMM_FAILURE until ``answers``.
+        """
         assert len(readings) == len(self._last) - 1, "one reading for each point"
-        self._numbers[0] = Number(1, 1.0, Quality.GOOD)
+        self._numbers[0] = Number(1, 1.0, Quality.GOOD) if answering else _no_answer()
         for place, reading in enumerate(readings, 1):
             self._remember(place, reading)
         said = [
             each for place, reading in enumerate(readings, 1) for each in self._said(place, reading, time_ns, mono_ns)
         ]
         return replace(self._told(np.arange(len(self._last)), time_ns, mono_ns), said=tuple(said))
+
+    def answers(self) -> None:
+        """The device is GOOD from its next row on, which comes with the next answer."""
+        if is_bad(int(self._numbers[0].quality)):
+            self._numbers[0] = Number(1, 1.0, Quality.GOOD)
+            self._told_mono_ns[0] = _NEVER
 
     def published(
         self,

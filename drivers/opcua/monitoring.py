@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import DeviceError
-from drivers.opcua.alarms import REFRESH_S, Alarms
+from drivers.opcua.alarms import Alarms
 from drivers.opcua.conditions import NodeKey
 from drivers.opcua.connection import Arrived, Connection, code_of, name_of
 from drivers.opcua.decode import News
@@ -66,6 +66,8 @@ class _Live:
     overdue_mono_ns: int
     excused: bool = False
     """Its latest silence was taken for ours."""
+    heard: bool = False
+    """It has said something since it was made."""
     sequence: int = 1
     items: list[Item] = field(default_factory=list)
     """Those that the server monitors."""
@@ -98,6 +100,7 @@ class Monitoring:
         self._notes = Counter[str]()
         self._slow = Counter[str]()
         self._alarms = Alarms(device, connection, clock)
+        self._lost_alarms: list[tuple[int, Reading]] = []
         self.absent: dict[int, int] = {}
         self.requests_max = 2 * SUBSCRIPTIONS_MAX
 
@@ -114,6 +117,7 @@ class Monitoring:
             self.absent |= {item.point: status for item in there}
             return
         live = self._live.get(self._alarms.subscription or 0)
+        self._alarms.try_again()
         if live is not None and live.items != there:
             live.items = there
             live.places = np.array([item.point + 1 for item in there], np.intp)
@@ -263,9 +267,20 @@ class Monitoring:
         """A server that refuses has no alarms for us until it is asked again; its values are told all the same."""
         status = await self._alarms.refresh()
         if status >> 31:
-            live = self._live[self._alarms.subscription or 0]
-            self.absent |= {item.point: status for item in live.items}
-            live.items, live.places = [], np.empty(0, np.intp)
+            self._lose_alarms(status)
+
+    def give_up_overdue_refresh(self) -> None:
+        """So that one that did not end in time costs the alarms and nothing else."""
+        due_mono_ns = self._alarms.due_mono_ns
+        if due_mono_ns is not None and due_mono_ns <= self._clock.mono_ns():
+            self._alarms.give_up()
+            self._lose_alarms(ua.StatusCodes.BadTimeout)
+
+    def _lose_alarms(self, status: int) -> None:
+        """Told with the server's next answer: only an answer confirms anything."""
+        points = [item.point for item in self._live[self._alarms.subscription or 0].items]
+        self.absent |= dict.fromkeys(points, status)
+        self._lost_alarms = [(point + 1, Reading(status, None, None, None)) for point in points]
 
     # -- hearing from them ---------------------------------------------------------------------------------------------
 
@@ -273,6 +288,11 @@ class Monitoring:
     def alive(self) -> bool:
         """False where there is no subscription, so that nothing is ever told."""
         return bool(self._live)
+
+    @property
+    def flows(self) -> bool:
+        """True where every subscription has said something; also where there is none."""
+        return all(live.heard for live in self._live.values())
 
     @property
     def requests_wanted(self) -> int:
@@ -294,15 +314,15 @@ class Monitoring:
         return any(overdue_ns <= now_ns for overdue_ns in self.deadlines())
 
     def silence(self) -> str | None:
-        """What to say of the longest silence; None where it is ours.
+        """What to say of the longest silence; None where there is none, or it is ours.
 
         Who looks at a deadline long after it has passed was asleep, and may not have sent a publish request either: the server
         gets its time once more, but not twice between two signs of life.
         """
         now_ns = self._clock.mono_ns()
-        if (refreshed := self._alarms.due_mono_ns) is not None and refreshed <= now_ns:
-            return f"the server did not tell its alarms within {REFRESH_S:g} s"
         overdue = min(self._live.values(), key=lambda live: live.overdue_mono_ns)
+        if now_ns < overdue.overdue_mono_ns:
+            return None
         if now_ns - overdue.overdue_mono_ns <= OWN_STALL_NS or overdue.excused:
             return f"a subscription was silent for {overdue.deadline_ns / NS_PER_S:g} s"
         overdue.excused = True
@@ -321,14 +341,16 @@ class Monitoring:
             return None
         live.overdue_mono_ns = arrived.mono_ns + live.deadline_ns
         live.excused = False
+        live.heard = True
         self._check_sequence(live, news)
         if not live.asked_for.issuperset([handle for handle, _ in news.changes]):
             raise DeviceError(self._device, "news of an item that nobody asked for")
+        changes, self._lost_alarms = [*self._lost_alarms, *news.changes], []
         if news.more:  # the rest of the news is still to come: nothing is confirmed
-            return news.changes, np.empty(0, np.intp)
+            return changes, np.empty(0, np.intp)
         if self.absent:  # their turns repeat a bad status
-            return news.changes, np.append(live.places, [point + 1 for point in self.absent])
-        return news.changes, live.places
+            return changes, np.union1d(live.places, [point + 1 for point in self.absent])
+        return changes, live.places
 
     def _check_sequence(self, live: _Live, news: News) -> None:
         """Numbers follow each other; a keep-alive has that of the news to come (OPC 10000-4, clause 5.14.1.1)."""
@@ -354,7 +376,15 @@ class Monitoring:
         if isinstance(data, ua.StatusChangeNotification):
             raise DeviceError(self._device, f"the server ended a subscription: {data.Status.name}")
         if isinstance(data, ua.EventNotificationList):
-            return self._alarms.take(data)
+            return self._take_events(data)
         if not isinstance(data, ua.DataChangeNotification):
             raise DeviceError(self._device, f"unexpected news: {type(data).__name__}")
         return [(item.ClientHandle, reading(item.Value)) for item in data.MonitoredItems or ()]
+
+    def _take_events(self, told: ua.EventNotificationList) -> list[tuple[int, Reading]]:
+        """A refresh may end after it was given up: then its alarms are there again."""
+        changes = self._alarms.take(told)
+        if self._alarms.is_known:
+            for item in self._live[self._alarms.subscription or 0].items:
+                self.absent.pop(item.point, None)
+        return changes

@@ -170,6 +170,11 @@ class OpcUaSession:
         return {point: name_of(status) for point, status in self._monitoring.absent.items()}
 
     @property
+    def flows(self) -> bool:
+        """True where every subscription has said something; also where there is none."""
+        return self._monitoring.flows
+
+    @property
     def restrictions(self) -> Sequence[str]:
         """What the server grants to fewer points than asked, or not as asked."""
         return self._monitoring.restrictions()
@@ -360,10 +365,16 @@ class OpcUaSession:
                 await self._wake.wait()
 
     async def _hear_out(self) -> None:
-        """A stall of our own is not the server's silence: what lies in the socket by now is taken first."""
+        """A stall of our own is not the server's silence: what lies in the socket by now is taken first.
+
+        A refresh of its alarms that does not end costs them, not the session.
+        """
         for _ in range(LOOP_TURNS_OF_AN_ANSWER):
             await asyncio.sleep(0)
-        if not self._inbox and (silence := self._monitoring.silence()):
+        if self._inbox:
+            return
+        self._monitoring.give_up_overdue_refresh()
+        if silence := self._monitoring.silence():
             raise DeviceError(self._device, silence)
 
 

@@ -301,12 +301,45 @@ class Served:
             await original(*arguments, **more)
 
         service.standard_events[ua.ObjectIds.RefreshStartEventType].trigger = counted
+        self.refresh_end = service.standard_events[ua.ObjectIds.RefreshEndEventType]
         if self.asked.get("forgets"):
-            del service.standard_events[ua.ObjectIds.RefreshEndEventType]
+            self._tell_ends(on=False)
+
+    async def forget(self) -> None:
+        self._tell_ends(on=False)
+
+    async def remember(self) -> None:
+        """Tell the ends of refreshes again."""
+        self._tell_ends(on=True)
+
+    def _tell_ends(self, *, on: bool) -> None:
+        events: Any = self.server.iserver.subscription_service.standard_events
+        if on:
+            events[ua.ObjectIds.RefreshEndEventType] = self.refresh_end
+        else:
+            events.pop(ua.ObjectIds.RefreshEndEventType, None)
 
     async def lose_news(self) -> None:
         for subscription in self.subscriptions():
             subscription._notification_seq += 1
+
+    async def mute_for_good(self) -> None:
+        """No subscription says anything any more, nor does any that is made from now on."""
+        service: Any = self.server.iserver.subscription_service
+        create = service.create_subscription
+
+        async def create_mute(*arguments, **more) -> Any:
+            made = await create(*arguments, **more)
+            service.subscriptions[made.SubscriptionId].publish_results = self.say_nothing
+            return made
+
+        self.talking, service.create_subscription = create, create_mute
+        await self.mute()
+
+    async def talk(self) -> None:
+        """Subscriptions that are made from now on publish again."""
+        service: Any = self.server.iserver.subscription_service
+        service.create_subscription = self.talking
 
     async def mute(self, count: int | None = None) -> None:
         """So many subscriptions, or all, say nothing any more; everything else is answered."""

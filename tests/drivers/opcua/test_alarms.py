@@ -154,17 +154,64 @@ def test_where_something_got_lost_all_is_asked_for_again(new_server, new_driver,
     watch(driver, scenario)
 
 
-def test_a_server_that_never_ends_a_refresh_is_given_up_and_its_alarms_are_never_good(
-    new_server, new_driver, new_alarm, watch, monkeypatch
+def test_a_refresh_that_never_ends_costs_the_alarms_and_no_value_and_is_asked_for_again(
+    new_server, new_driver, new_alarm, new_point, watch, monkeypatch
 ):
     monkeypatch.setattr(alarms, "REFRESH_S", 0.4)
+    monkeypatch.setattr("drivers.opcua.session.RETRY_S", 1.0)
     server = new_server(*NODES, forgets=True)
+    driver = new_driver(server, new_alarm(2, "TT"), new_point(3, "TT"))
+
+    async def scenario(watched):
+        await watched.until(shows(watched, T3=1))
+        await watched.until(lambda: "T2: BadTimeout" in driver.health().refused)
+        assert {row[2] for row in watched.of(2)} == {COMM}
+        server.tell("write", "TT", "Double", 5.0)
+        await watched.until(shows(watched, T3=5))
+        assert server.tell("refreshes") == 1  # not at once, but in its turn
+        server.tell("remember")
+        server.tell("alarm", "TT", "Level", True, {"limit": "High"})
+        await watched.until(shows(watched, T2=1))
+        assert driver.health().refused == ()
+        assert server.tell("refreshes") == 2
+        assert {row[2] for row in watched.of(1) + watched.of(3)} == {GOOD}
+        assert driver.health().failures == 0
+
+    watch(driver, scenario)
+
+
+def test_a_refresh_that_ends_after_it_was_given_up_counts(new_server, new_driver, new_alarm, watch, monkeypatch):
+    monkeypatch.setattr(alarms, "REFRESH_S", 0.4)
+    server = new_server(*NODES, forgets=True)
+    server.tell("alarm", "TT", "Level", True, {"limit": "High"})
     driver = new_driver(server, new_alarm(2, "TT"))
 
     async def scenario(watched):
-        await watched.until(lambda: driver.health().failures >= 2)
-        assert "did not tell its alarms within" in driver.health().last_failure
-        assert {row[2] for row in watched.of(2)} == {COMM}
+        await watched.until(lambda: "T2: BadTimeout" in driver.health().refused)
+        server.tell("event", "RefreshEndEvent")
+        await watched.until(shows(watched, T2=1))
+        assert driver.health().refused == ()
+        assert server.tell("refreshes") == 1
+
+    watch(driver, scenario)
+
+
+def test_alarms_that_were_told_are_not_believed_while_a_refresh_does_not_end(
+    new_server, new_driver, new_alarm, watch, monkeypatch
+):
+    monkeypatch.setattr(alarms, "REFRESH_S", 0.4)
+    monkeypatch.setattr("drivers.opcua.session.RETRY_S", 0.3)
+    server = new_server(*NODES)
+    driver = new_driver(server, new_alarm(2, "TT"), new_alarm(3, "late"))
+
+    async def scenario(watched):
+        server.tell("alarm", "TT", "Level", True, {"limit": "High"})
+        await watched.until(shows(watched, T2=1))
+        server.tell("forget")
+        server.tell("add", "late", "Double", 0.0)  # a source more: all are asked for anew
+        await watched.until(lambda: watched.latest()[2][1] == COMM)
+        await watched.until(lambda: "T2: BadTimeout" in driver.health().refused)
+        assert watched.latest()[2][1] == COMM
 
     watch(driver, scenario)
 

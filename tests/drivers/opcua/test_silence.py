@@ -101,3 +101,30 @@ def test_a_subscription_is_missed_while_another_one_talks(new_server, new_driver
         await watched.until(lambda: watched.latest()[2] == watched.latest()[3] == (2.0, GOOD))
 
     watch(driver, scenario)
+
+
+@pytest.mark.parametrize("more", [{}, {"polled": {"poll_s": 0.1}}], ids=["told", "told-and-read-beside"])
+def test_a_server_that_lets_in_and_never_publishes_is_one_standing_fault(
+    new_server, new_driver, new_point, watch, more
+):
+    """However often it can be opened and read; until values flow again."""
+    points = [new_point(2, "a")]
+    if more:  # with a deadband left to the server, so read now and then beside its reports
+        points.append(new_point(3, "b", report_deadband=0.5, report_max_s=0.1, **more["polled"]))
+    server = new_server(("a", "Double", 1.0), ("b", "Double", 1.0))
+    driver = new_driver(server, *points)
+
+    async def scenario(watched):
+        await watched.until(is_good(watched, 1.0))
+        server.tell("mute_for_good")
+        await watched.until(lambda: watched.latest()[1][1] == COMM)
+        faulty = len(watched.of(1))
+        await watched.until(lambda: driver.health().reconnects >= 3, timeout_s=30.0)
+        assert {row[2] for row in watched.of(1)[faulty:]} == {COMM}
+        server.tell("talk")
+        server.tell("write", "a", "Double", 2.0)
+        await watched.until(
+            lambda: (watched.latest()[1][1], watched.latest()[2]) == (GOOD, (2.0, GOOD)), timeout_s=30.0
+        )
+
+    watch(driver, scenario)
