@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.commissioning.browsing import cli as browsing
+from edge_agent.commissioning.pushing import cli as pushing
 from edge_agent.commissioning.trying import cli as trying
 
 MISSING_EXTRA: Final = (
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="everything, for programs")
     browsing.add(commands)
     trying.add(commands)
+    pushing.add(commands)
     return parser
 
 

@@ -11,6 +11,7 @@ libc6-dev|test -f /usr/include/stdlib.h|headers for that C
 chromium|command -v chromium|tests look at the pages in a real browser
 fonts-noto-cjk|fc-list :lang=zh | grep -q .|and see Chinese there
 libmodbus-dev|test -f /usr/include/modbus/modbus.h|the Modbus driver is tried and measured against libmodbus
+openssh-server|command -v sshd|configurations are pushed to gateways over a real ssh
 mbpoll|command -v mbpoll|a Modbus client of others reads the same registers
 npm|command -v npm|installs servers of others that the drivers are tried against"
 

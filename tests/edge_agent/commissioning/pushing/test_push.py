@@ -1,0 +1,95 @@
+"""From the engineer's folder over a real ssh to agents that poll, and back where that does not hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+MakeField = Callable[..., Any]
+OLD = "AT-1,tank,plc,holding,0,uint16,ppm,25"
+NEW = ("AT-1,tank,plc,holding,0,uint16,ppm,30", "AT-2,tank,plc,holding,1,uint16,ppm,25")
+
+
+def test_the_difference_is_shown_and_nothing_is_changed(make_field: MakeField) -> None:
+    field = make_field("gw1")
+    field.change_points("gw1", *NEW)
+    gateway = field.gateways["gw1"]
+    before = sorted(gateway.site.rglob("*"))
+    shown = field.push("--dry-run")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "~ AT-1: h 25 → 30" in shown.stdout
+    assert "+ AT-2:" in shown.stdout
+    assert sorted(gateway.site.rglob("*")) == before
+
+
+def test_a_gateway_whose_agent_does_not_run_gets_it_all_the_same_and_that_is_said(make_field: MakeField) -> None:
+    field = make_field("gw1")
+    field.change_points("gw1", *NEW)
+    gateway = field.gateways["gw1"]
+    secret = (gateway.site / "keys" / "agent.key").read_text()
+    pushed = field.push("--yes")
+    assert pushed.returncode == 1, pushed.stdout + pushed.stderr
+    assert "no agent runs" in pushed.stdout
+    assert "AT-2" in gateway.config()["points.csv"]
+    assert (gateway.site / "points.csv").is_symlink()
+    assert (gateway.site / "keys" / "agent.key").read_text() == secret
+
+
+def test_what_the_gateways_own_check_refuses_is_not_put_in_place(make_field: MakeField) -> None:
+    field = make_field("gw1")
+    field.change_points("gw1", *NEW)
+    gateway = field.gateways["gw1"]
+    (gateway.site / "keys" / "agent.key").unlink()
+    before = gateway.config()
+    pushed = field.push("--yes")
+    assert pushed.returncode == 1
+    assert "refused, nothing changed" in pushed.stdout
+    assert "agent.key" in pushed.stdout
+    assert gateway.config() == before
+    assert [*(gateway.site / "versions").iterdir()] == []
+
+
+def test_an_unknown_host_is_refused_with_its_fingerprint_until_it_is_accepted(make_field: MakeField) -> None:
+    field = make_field("gw1", trusted=False)
+    refused = field.push("--dry-run")
+    assert refused.returncode == 1
+    assert "SHA256:" in refused.stdout
+    assert "--accept-new" in refused.stdout
+    assert field.push("--dry-run", "--accept-new").returncode == 0
+    assert field.push("--dry-run").returncode == 0, "it is remembered"
+
+
+def test_a_changed_host_key_is_refused_whatever_is_asked(make_field: MakeField) -> None:
+    field = make_field("gw1", "gw2")
+    known = field.path / "known_hosts"
+    first, second = known.read_text().splitlines()
+    swapped = f"{first.split()[0]} {second.partition(' ')[2]}\n"
+    known.write_text(swapped)
+    refused = field.push("--dry-run", "--accept-new", hosts=("gw1",))
+    assert refused.returncode == 1
+    assert re.search("has\\s+CHANGED", refused.stdout)
+    assert known.read_text() == swapped
+
+
+@pytest.mark.parametrize("words", [("--at-once", "0"), ("--to", "relative"), ("--hosts", "/nowhere")])
+def test_wrong_input_connects_to_nothing(make_field: MakeField, words: tuple[str, ...]) -> None:
+    refused = make_field("gw1").push("--yes", *words)
+    assert refused.returncode == 2
+    assert "nothing was connected to" in refused.stderr
+
+
+def test_a_folder_with_faults_is_refused_here(make_field: MakeField) -> None:
+    field = make_field("gw1")
+    field.change_points("gw1", "AT-1,tank,plc,holding,0,uint16,furlong,25")
+    refused = field.push("--yes")
+    assert refused.returncode == 2
+    assert "gw1/points.csv, row 2, unit" in refused.stderr
+
+
+def test_nobody_is_asked_where_nobody_is(make_field: MakeField) -> None:
+    refused = make_field("gw1").push()
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
