@@ -111,6 +111,7 @@ window.alarmList = (() => {
     waiting.splice(0).forEach(change);
     KEYS = keys;
     const element = document.querySelector(".cr-grid");
+    controlRoom.followScroll(element);
     ["pointermove", "pointerdown", "wheel", "keydown"].forEach((kind) => element.addEventListener(kind, touch, { passive: true }));
     document.addEventListener("keydown", key, true);
     setInterval(judge, 1000);

@@ -191,7 +191,21 @@ window.controlRoom = (() => {
 
   const when = setInterval(() => { if (by("cr-texts") && by("cr-sign-out") && by("cr-veil-text")) { clearInterval(when); start(); } }, 20);
 
+  // --- lists ----------------------------------------------------------------------------------------------------------
+  // A grid leaves itself to whichever of list and scroll bar moved first, and drops what the other says for 150 ms after: when
+  // all is quiet it is told once more where the list stands, or it would draw nothing there until somebody scrolls again.
+  function followScroll(grid) {
+    const SETTLED_MS = 250;
+    const list = grid.querySelector(".ag-body-viewport");
+    let when = 0;
+    list.addEventListener("scroll", (event) => {
+      if (!event.isTrusted) return;
+      clearTimeout(when);
+      when = setTimeout(() => list.dispatchEvent(new Event("scroll")), SETTLED_MS);
+    }, { passive: true });
+  }
+
   // Test and support: what is sounding, and is it heard?
   const sound = () => ({ armed: armed(), audible: audible(), silenced: silenced.size });
-  return { state, silence, sound, typing, leave, tell, beijing };
+  return { state, silence, sound, typing, leave, tell, beijing, followScroll };
 })();

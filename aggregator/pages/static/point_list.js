@@ -19,6 +19,7 @@ window.pointList = (() => {
 
   function ready(grid) {
     api = grid;
+    controlRoom.followScroll(document.querySelector(".cr-grid"));
     waiting.forEach((changes) => api.applyTransaction(changes));
     waiting = [];
   }
