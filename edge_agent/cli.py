@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from edge_agent.commissioning.browsing import cli as browsing
 from edge_agent.commissioning.pushing import cli as pushing
+from edge_agent.commissioning.scanning import cli as scanning
 from edge_agent.commissioning.trying import cli as trying
 
 MISSING_EXTRA: Final = (
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     browsing.add(commands)
     trying.add(commands)
     pushing.add(commands)
+    scanning.add(commands)
     return parser
 
 
