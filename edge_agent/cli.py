@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.commissioning.browsing import cli as browsing
+from edge_agent.commissioning.importing import cli as importing
 from edge_agent.commissioning.loopcheck import cli as loopcheck
 from edge_agent.commissioning.pushing import cli as pushing
 from edge_agent.commissioning.scanning import cli as scanning
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     status = _command(commands, "status", _status, "what the running agent says of itself")
     status.add_argument("--json", action="store_true", help="everything, for programs")
     browsing.add(commands)
+    importing.add(commands)
     loopcheck.add(commands)
     trying.add(commands)
     pushing.add(commands)

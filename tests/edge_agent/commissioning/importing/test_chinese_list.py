@@ -1,0 +1,147 @@
+"""A list with Chinese headings in two rows, merged cells, titles, totals and remarks becomes points that an agent takes."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, Protocol
+
+import pexpect
+from openpyxl import Workbook, load_workbook
+from openpyxl.worksheet.worksheet import Worksheet
+
+
+class Run(Protocol):
+    def __call__(self, *arguments: str | Path) -> CompletedProcess[str]: ...
+
+
+def points(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "points.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {row["tag"]: row for row in csv.DictReader(file)}
+
+
+def test_the_imported_folder_passes_the_check(chinese_list: Path, agent_folder: Path, agent: Run) -> None:
+    done = agent("import", chinese_list, "--out", agent_folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 points: 3 of GDS, 4 of PLC-1" in done.stdout
+    checked = agent("check", agent_folder)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_merged_cells_hold_for_their_rows_and_signs_of_full_width_are_mended(
+    chinese_list: Path, agent_folder: Path, agent: Run
+) -> None:
+    assert agent("import", chinese_list, "--out", agent_folder).returncode == 0
+    got = points(agent_folder)
+    assert list(got) == ["GT-101", "GT-102", "GT-103", "PT-201", "TT-201", "LT-201", "XV-201"]
+    second = got["GT-102"]
+    assert (second["source"], second["device"], second["h"], second["hh"]) == ("氯气罐区", "GDS", "1", "2")
+    assert (second["register"], second["address"], second["type"], second["word_order"]) == (
+        "holding", "2", "float32", "CDAB",
+    )  # fmt: skip
+    assert (got["GT-103"]["h"], got["GT-103"]["unit"], got["GT-103"]["range_high"]) == ("25", "%LEL", "100")
+    assert (got["TT-201"]["range_low"], got["TT-201"]["unit"]) == ("-40", "degC")
+    valve = got["XV-201"]
+    assert (valve["register"], valve["address"], valve["type"], valve["unit"]) == ("discrete", "0", "bit", "state")
+
+
+def test_what_was_passed_over_and_assumed_is_said(chinese_list: Path, agent_folder: Path, agent: Run) -> None:
+    said = agent("import", chinese_list, "--out", agent_folder, "--dry-run").stdout
+    assert "columns ignored: 序号; 备注" in said
+    assert "passed over row 9 (total): 小计 3" in said
+    assert "40001 is holding, 0 on the wire" in said
+    assert "passed over row 16 (" in said
+    assert "dry run: nothing was written" in said
+    assert not (agent_folder / "points.csv").exists()
+
+
+def test_without_a_terminal_each_open_question_is_named_with_its_line(
+    chinese_list: Path, agent_folder: Path, agent: Run
+) -> None:
+    chinese_list.with_suffix(".mapping.toml").unlink()
+    done = agent("import", chinese_list, "--out", agent_folder)
+    assert done.returncode == 2
+    assert '[defaults] word_order = "ABCD"' in done.stderr
+    assert "1 open question; nothing was written" in done.stderr
+    assert not (agent_folder / "points.csv").exists()
+
+
+def test_at_a_terminal_it_asks_and_never_asks_again(chinese_list: Path, agent_folder: Path, agent: Run) -> None:
+    chinese_list.with_suffix(".mapping.toml").unlink()
+    command = ["-m", "edge_agent.cli", "import", str(chinese_list), "--out", str(agent_folder)]
+    terminal = pexpect.spawn(sys.executable, command, timeout=60, encoding="utf-8", dimensions=(40, 200))
+    terminal.expect("In which order come the words")
+    terminal.expect(r"number \[ABCD\]: ")
+    terminal.sendline("9")
+    terminal.expect("give a number from 1 to 4")
+    terminal.sendline("2")
+    terminal.expect("wrote 7 points")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert 'word_order = "CDAB"' in chinese_list.with_suffix(".mapping.toml").read_text("utf-8")
+    again = agent("import", chinese_list, "--out", agent_folder, "--replace")
+    assert again.returncode == 0
+    assert "no difference" in again.stdout
+
+
+def test_a_list_that_is_there_is_replaced_only_when_asked_and_the_difference_is_shown(
+    chinese_list: Path, agent_folder: Path, agent: Run
+) -> None:
+    assert agent("import", chinese_list, "--out", agent_folder).returncode == 0
+    before = (agent_folder / "points.csv").read_bytes()
+    book = load_workbook(chinese_list)
+    book["仪表清单"]["J12"] = 1.9
+    book["仪表清单"]["B14"] = "LT-202"
+    book.save(chinese_list)
+    refused = agent("import", chinese_list, "--out", agent_folder)
+    assert refused.returncode == 1
+    assert (agent_folder / "points.csv").read_bytes() == before
+    replaced = agent("import", chinese_list, "--out", agent_folder, "--replace")
+    assert replaced.returncode == 0
+    assert "~ PT-201: hh 1.8 -> 1.9" in replaced.stdout
+    assert "- LT-201" in replaced.stdout
+    assert "+ LT-202" in replaced.stdout
+    assert points(agent_folder)["PT-201"]["hh"] == "1.9"
+
+
+def test_a_second_sheet_is_added_to_the_first(chinese_list: Path, agent_folder: Path, agent: Run) -> None:
+    assert agent("import", chinese_list, "--out", agent_folder).returncode == 0
+    book = load_workbook(chinese_list)
+    sheet = book.create_sheet("DI")
+    rows: list[list[Any]] = [
+        ["Tag", "Area", "Controller", "Modbus address", "Data type"], ["XS-1", "泵房", "GDS", 10001, "BOOL"],
+    ]  # fmt: skip
+    for row in rows:
+        sheet.append(row)
+    book.save(chinese_list)
+    open_ = agent("import", chinese_list, "--out", agent_folder, "--append")
+    assert 'sheet = "仪表清单"   # one of: 仪表清单, DI' in open_.stderr
+    done = agent("import", chinese_list, "--out", agent_folder, "--sheet", "DI", "--append")
+    assert done.returncode == 0, done.stderr
+    assert list(points(agent_folder))[-2:] == ["XV-201", "XS-1"]
+
+
+def test_a_limit_below_a_heading_of_alarms_is_no_end_of_the_range(tmp_path: Path, agent: Run) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    rows: list[list[Any]] = [
+        ["位号", "单位", "量程", None, "报警值", None, "地址", "数据类型", "区域", "设备"],
+        [None, None, "下限", "上限", "下限", "上限", None, None, None, None],
+        ["PT-1", "MPa", 0, 2.5, 0.1, 1.6, 40001, "REAL", "罐区", "plc"],
+    ]
+    for row in rows:
+        sheet.append(row)
+    sheet.merge_cells("C1:D1")
+    sheet.merge_cells("E1:F1")
+    book.save(tmp_path / "l.xlsx")
+    (tmp_path / "l.mapping.toml").write_text('[defaults]\nword_order = "ABCD"\n')
+    done = agent("import", tmp_path / "l.xlsx", "--out", tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    point = points(tmp_path / "site")["PT-1"]
+    assert [point[name] for name in ("range_low", "range_high", "l", "h")] == ["0", "2.5", "0.1", "1.6"]
+    assert re.search(r"header in rows 1 to 2", done.stdout)
