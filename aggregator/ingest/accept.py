@@ -8,7 +8,7 @@ of batches ends with each number exactly once, in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from contract.chain import Record, digest, genesis, link
@@ -63,6 +63,18 @@ def accept_telemetry(algorithm: str, head: LaneHead, batch: TelemetryBatch) -> A
         return digest_, digest_
 
     return _accept(head, batch.first_seq, batch.chunks, batch.gaps, hashed)
+
+
+def cut(batch: EventBatch, rows_max: int) -> tuple[EventBatch, EventBatch | None]:
+    """The first rows of a batch, and the rest of it as a batch, so that a transaction need not take all of it.
+
+    One with gaps stays whole: where they lie is told by the numbers of the rows beside them.
+    """
+    assert rows_max > 0, "each step must take something"
+    if batch.gaps or len(batch.records) <= rows_max:
+        return batch, None
+    first = replace(batch, records=batch.records[:rows_max])
+    return first, replace(batch, first_seq=batch.first_seq + rows_max, records=batch.records[rows_max:])
 
 
 def _accept(

@@ -11,7 +11,7 @@ import hashlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from aggregator.agents.queries import load_catalogue
 from aggregator.alarms.book import Book
 from aggregator.commands.desk import Desk
 from aggregator.ingest import queries
+from aggregator.ingest.accept import cut
 from aggregator.ingest.admissions import record_admissions
 from aggregator.ingest.group import Group
 from aggregator.ingest.link import Incoming, Link
@@ -51,8 +52,8 @@ COMMANDS_PER_TURN_MAX: Final = 16
 QUEUE_BYTES_MAX: Final = 64 * 1024 * 1024
 QUEUED_BATCHES_PER_AGENT_MAX: Final = 3 * WINDOW
 """Both lanes' windows and room for what was on its way; an agent above it breaks the protocol."""
-ROWS_PER_COMMIT: Final = 500
-"""No further batch is taken into a transaction that holds as many rows."""
+ROWS_PER_COMMIT: Final = 250
+"""No further rows are taken into a transaction that holds as many: what a person commands waits for one transaction."""
 IDLE_MS: Final = 200
 _HOUSEKEEPING_NS: Final = NS_PER_S
 
@@ -313,11 +314,15 @@ class Receiver:
         self._queue_bytes += queued.size
 
     def _take_batches(self, group: Group) -> None:
-        while self._queue and len(group.events) + len(group.chunks) < ROWS_PER_COMMIT:
+        while self._queue and (room := ROWS_PER_COMMIT - len(group.events) - len(group.chunks)) > 0:
             queued = self._queue.popleft()
             self._queue_bytes -= queued.size
             if isinstance(queued.batch, frames.EventBatch):
-                rejected = self._streams.take_events(group, queued.session, queued.batch)
+                part, rest = cut(queued.batch, room)
+                rejected = self._streams.take_events(group, queued.session, part)
+                if rest is not None and rejected is None:
+                    self._queue.appendleft(replace(queued, batch=rest))
+                    self._queue_bytes += queued.size
             else:
                 rejected = self._streams.take_telemetry(group, queued.session, queued.batch)
             if rejected is not None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.ingest.accept import Accepted, Rejected, Row, accept_events, accept_telemetry
+from aggregator.ingest.accept import Accepted, Rejected, Row, accept_events, accept_telemetry, cut
 from contract.chain import Record, digest, genesis, link
 from contract.ids import Epoch, Lane
 from contract.wire.frames import DeclaredGap, EventBatch, LaneHead, RefuseCode, TelemetryBatch
@@ -135,3 +135,19 @@ def test_chunks_stand_for_themselves():
     verdict = accept_telemetry("sha256", NONE, TelemetryBatch(EPOCH, 1, (), (b"one", b"two")))
     assert isinstance(verdict, Accepted)
     assert verdict.head == LaneHead(2, digest("sha256", b"two"))
+
+
+@given(store=st.integers(1, 30).map(lambda count: list(range(1, count + 1))) | stores(), rows_max=st.integers(1, 12))
+def test_a_batch_taken_in_parts_is_the_whole_batch(store, rows_max):
+    expected, head = accept(NONE, store), NONE
+    rows: tuple[Row[Record], ...] = ()
+    gaps: tuple[DeclaredGap, ...] = ()
+    rest: EventBatch | None = batch(store)
+    while rest is not None:
+        part, rest = cut(rest, rows_max)
+        assert len(part.records) <= rows_max or part.gaps
+        taken = accept_events("sha256", "gate", head, part)
+        assert isinstance(taken, Accepted)
+        head, rows, gaps = taken.head, rows + taken.rows, gaps + taken.gaps
+    assert isinstance(expected, Accepted)
+    assert (head, rows, gaps) == (expected.head, expected.rows, expected.gaps)

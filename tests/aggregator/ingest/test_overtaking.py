@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from aggregator.ingest.receiver import ROWS_PER_COMMIT
 from contract.events import EventType
+from contract.ids import Lane
 from contract.wire import frames
 from contract.wire.frames import RefuseCode
 
@@ -53,6 +55,23 @@ def test_a_state_is_committed_before_the_batches_that_were_sent_before_it(park, 
     park.receiver.turn()
     assert park.standing() == {("AT-1", 2, 3001)}
     assert park.rows("SELECT count(*) FROM events")[0][0] < 3000
+
+
+def test_of_a_full_batch_a_turn_takes_a_part_so_that_a_command_need_not_wait_for_the_rest(park, agent):
+    for _ in range(1000):
+        agent.event(EventType.CHECKPOINT, {})
+    agent.send(agent.batch(1, 1000))
+
+    def committed():
+        return park.rows("SELECT count(*) FROM events")[0][0]
+
+    counts = [park.turn_until(committed)]
+    while counts[-1] < 1000:
+        park.receiver.turn()
+        counts.append(committed())
+    assert counts == list(range(ROWS_PER_COMMIT, 1001, ROWS_PER_COMMIT))
+    acks = [each.lanes[Lane.EVENTS] for each in agent.answers() if isinstance(each, frames.Ack)]
+    assert acks == counts
 
 
 def test_what_a_snapshot_lacks_is_reconciled_once_the_lane_has_passed_it(park, agent):
