@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +18,12 @@ from typing import Any, Final
 import structlog
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
-from contract.events import ConditionData
+from contract.errors import ConfigError
 from contract.ids import AgentName, Lane
-from contract.points import ConditionKind, PointRole
+from contract.points import Catalogue, PointRole
 from contract.wire import frames, session
-from edge_agent.acquire.tasks import Acquisition, acquire
+from edge_agent.acquire.tasks import Connections, let_go
 from edge_agent.detect import engine as detect
-from edge_agent.detect.kernels import jit
 from edge_agent.lifecycle import Lifecycle
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.ledger import Ledger
@@ -35,12 +32,17 @@ from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAs
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter
-from edge_agent.settings.connections import make_drivers
+from edge_agent.settings import model
+from edge_agent.settings.changes import Changes, changes, told, what_needs_a_restart
+from edge_agent.settings.connections import connections, make_drivers
+from edge_agent.settings.load import load
 from edge_agent.settings.model import AgentConfig
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
 from edge_agent.station.control import Answer, ControlError, ControlServer
-from edge_agent.station.status import write_status
+from edge_agent.station.status import StatusFile
+from edge_agent.status_report import status_report
 from edge_agent.telling import points_now
+from edge_agent.transfer import Moment, restore, transfer
 from edge_agent.uplink.live import LiveTable
 from edge_agent.uplink.sender import Peer, Uplink
 
@@ -53,6 +55,7 @@ CHECKPOINT_PERIOD_NS: Final = 3600 * NS_PER_S
 DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
 FLUSH_AT_STOP_S: Final = 10.0
 """A disk that takes nothing must not keep a stopped agent from being started again."""
+NOTHING_CHANGED: Final = "nothing changed"
 FEATURES: Final = ("events", "telemetry", "live")
 
 
@@ -94,8 +97,10 @@ class Agent:
         self._stop_reason = ""
         self._stopping = asyncio.Event()
         self._setting_aside: asyncio.Task[None] | None = None
-        self._status_fault: str | None = None
-        self._control = ControlServer(self._directory, {"status": self._tell_status, "live": self._tell_live})
+        self._status_file = StatusFile(self._directory)
+        self._control = ControlServer(
+            self._directory, {"status": self._tell_status, "live": self._tell_live, "reload": self._tell_reload}
+        )
         outbox = _outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
@@ -106,29 +111,30 @@ class Agent:
         self._telemetry = TelemetryStore.open(self._directory, self._events, outbox, clock, ledger)
         self._telemetry.set_catalogue(self._catalogue)
         self._lifecycle = Lifecycle(self._events, config.name, config.organisation, config.keys, clock)
-        self._drivers = make_drivers(config, self._catalogue, clock, self._directory)
-        self._acquired = [Acquisition(", ".join(driver.devices)) for driver in self._drivers]
         self._engine = detect.Engine(self._catalogue, clock.mono_ns())
         _, standing = self._events.conditions()
-        self._orphans = self._restore(standing)
+        self._orphans, self._renamed = restore(self._catalogue, self._engine, standing)
         self._live = LiveTable(
             self._engine, self._catalogue.version, clock, lambda: self._events.epoch, self._device_scans
         )
+        self._reporter = Reporter(
+            self._catalogue, AgentName(config.name), self._events.boot_id, kernel_clock_state, standing
+        )
         self._pipeline = Pipeline(
             self._engine,
-            Reporter(self._catalogue, AgentName(config.name), self._events.boot_id, kernel_clock_state, standing),
+            self._reporter,
             Reducer(self._catalogue),
             self._events,
             self._telemetry,
             self._live,
         )
-        self._uplinks = [
-            Uplink(
-                Peer(each.name, each.endpoints, each.server_keys.curve_public),
-                config.keys, self._events, self._telemetry, clock, self._hello, self._live, self._forked,
-            )
-            for each in config.destinations
-        ]  # fmt: skip
+        self._failed: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Connections(self._pipeline.accept, clock, self._watch)
+        self._first_drivers = make_drivers(config, self._catalogue, clock, self._directory)
+        self._uplinks: dict[str, Uplink] = {}
+        self._uplink_tasks: dict[str, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -139,49 +145,55 @@ class Agent:
         self._record_start()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, signal.Signals(number).name)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
         self._log.info(
             "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
             boot_id=self._events.boot_id,
         )  # fmt: skip
         await self._open_control()
-        uplinks = [asyncio.create_task(uplink.run(), name=f"uplink {uplink.peer.name}") for uplink in self._uplinks]
+        for destination in self._config.destinations:
+            self._begin_uplink(destination)
+        self._connections.begin(self._first_drivers)
         work = [
-            asyncio.create_task(acquire(driver, self._pipeline.accept, self._clock, seen), name=seen.devices)
-            for driver, seen in zip(self._drivers, self._acquired, strict=True)
-        ]
-        work += [
             asyncio.create_task(self._tick(), name="ticks"),
             asyncio.create_task(self._report_status(), name="status"),
             asyncio.create_task(self._write_checkpoints(), name="checkpoints"),
         ]
+        for task in work:
+            self._watch(task)
         try:
-            await self._until_stopped(work + uplinks)
+            await self._stopping.wait()
+            if self._failed is not None:
+                self._failed.result()
         finally:
-            await self._shut_down(work, uplinks)
+            await self._shut_down(work)
 
-    async def _until_stopped(self, tasks: list[asyncio.Task[None]]) -> None:
-        """Returns when asked to stop; raises what any task raised."""
-        asked = asyncio.create_task(self._stopping.wait())
-        done, _ = await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        if asked not in done:
-            asked.cancel()
-            for task in done:
-                task.result()
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """A task that ends by itself, or fails, ends the agent: nothing may stand still unseen."""
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
 
-    async def _shut_down(self, work: list[asyncio.Task[None]], uplinks: list[asyncio.Task[None]]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and not self._stopping.is_set():
+            self._failed = task
+            self._stopping.set()
+
+    async def _shut_down(self, work: list[asyncio.Task[None]]) -> None:
         await self._control.close()
+        async with self._reloading:
+            pass  # one that has begun is carried through: half of it must not be what the stop puts on record
         await _cancel(work)
-        for driver in self._drivers:
-            await driver.close()
+        await self._connections.close()
         try:
             async with asyncio.timeout(FLUSH_AT_STOP_S):
                 await self._record_stop()
         except TimeoutError:
             self._log.error("stop_not_recorded", storage=self._events.health().failing)
         until_ns = self._clock.mono_ns() + DRAIN_AT_STOP_NS
-        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks))
-        await _cancel(uplinks)
-        self._write_status(stopped=True)
+        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks.values()))
+        await _cancel([*self._uplink_tasks.values()])
+        self._status_file.write({**self.status(), "stopped": True})
         await self._telemetry.close()
         await self._events.close()
         self._log.info("agent_stopped", reason=self._stop_reason)
@@ -215,11 +227,11 @@ class Agent:
         self._telemetry.on_commit(telemetry)
 
     def _events_committed(self, committed: list[Committed]) -> None:
-        for uplink in self._uplinks:
+        for uplink in self._uplinks.values():
             uplink.events_committed(committed)
 
     def _telemetry_committed(self, last_seq: int) -> None:
-        for uplink in self._uplinks:
+        for uplink in self._uplinks.values():
             uplink.telemetry_committed(last_seq)
 
     def _record_start(self) -> None:
@@ -231,6 +243,8 @@ class Agent:
             self._lifecycle.store_replaced(self._events.replaced, ())
         for condition in self._orphans:
             self._lifecycle.close_condition(condition)
+        for condition, point in self._renamed:
+            self._events.append(self._reporter.renamed(condition, point, self._lifecycle.stamp()))
         self._lifecycle.checkpoint()
 
     def _forked(self, fork: session.Forked) -> None:
@@ -247,17 +261,16 @@ class Agent:
         self._log.error("store_set_aside", reason=aside.reason, kept_as=aside.kept_as, epoch=self._events.epoch)
         self._lifecycle.start(unclean_stop=False, points=len(self._catalogue))
         self._lifecycle.store_replaced(aside.reason, aside.kept_as)
-        for uplink in self._uplinks:
+        for uplink in self._uplinks.values():
             uplink.epoch_changed()
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
         watch = StepWatch(self._clock)
-        due_ns = self._clock.mono_ns()
         while True:
-            due_ns = max(due_ns + TICK_PERIOD_NS, self._clock.mono_ns())
-            await self._clock.sleep_until(due_ns)
+            now_ns = self._clock.mono_ns()
+            await self._clock.sleep_until(now_ns - now_ns % TICK_PERIOD_NS + TICK_PERIOD_NS)
             self._pipeline.tick(self._clock.wall_ns(), self._clock.mono_ns())
             if step_ns := watch.step_ns():
                 self._log.warning("clock_step", step_ns=step_ns)
@@ -269,24 +282,13 @@ class Agent:
             now_ns, states = self._clock.mono_ns(), self._states()
             if states != written_states or now_ns - written_ns >= STATUS_PERIOD_NS:
                 written_ns, written_states = now_ns, states
-                self._write_status(stopped=False)
+                self._status_file.write({**self.status(), "stopped": False})
             await self._clock.sleep_until(now_ns + STATUS_LOOK_NS)
 
     def _states(self) -> tuple[object, ...]:
         """What a change of is worth a new status file at once."""
-        devices = [health.state for driver in self._drivers for health in driver.healths()]
-        return (*devices, *((uplink.phase, uplink.refusal) for uplink in self._uplinks))
-
-    def _write_status(self, *, stopped: bool) -> None:
-        """A disk that is full or gone must not end the watch over the plant: said once per cause, tried again."""
-        try:
-            write_status(self._directory, {**self.status(), "stopped": stopped})
-        except OSError as error:
-            if self._status_fault != str(error):
-                self._log.error("status_not_written", error=str(error))
-            self._status_fault = str(error)
-        else:
-            self._status_fault = None
+        devices = [health.state for health in self._connections.healths()]
+        return (*devices, *((uplink.phase, uplink.refusal) for uplink in self._uplinks.values()))
 
     async def _open_control(self) -> None:
         try:
@@ -301,27 +303,93 @@ class Agent:
         points = points_now(self._catalogue, self._engine, self._live.time_ns(), self._clock.mono_ns())
         return {"agent": self._config.name, "wall_ns": self._clock.wall_ns(), "points": points}
 
+    # -- reload ------------------------------------------------------------------------------------------------------
+
+    def _begin_uplink(self, destination: model.Destination) -> None:
+        uplink = Uplink(
+            Peer(destination.name, destination.endpoints, destination.server_keys.curve_public),
+            self._config.keys, self._events, self._telemetry, self._clock, self._hello, self._live, self._forked,
+        )  # fmt: skip
+        self._uplinks[destination.name] = uplink
+        task = self._uplink_tasks[destination.name] = asyncio.create_task(
+            uplink.run(), name=f"uplink {destination.name}"
+        )
+        self._watch(task)
+
+    def _hung_up(self) -> None:
+        task = asyncio.create_task(self._reload_and_log("SIGHUP"), name="reload")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_and_log(self, asked_by: str) -> None:
+        try:
+            self._log.info("reload", outcome=await self.reload(asked_by))
+        except ConfigError as error:
+            self._log.error("reload_refused", faults=[str(fault) for fault in error.faults])
+
+    async def _tell_reload(self, _request: Mapping[str, Any]) -> Answer:
+        try:
+            return {"outcome": await self.reload("command"), "config_hash": self._config.config_hash}
+        except ConfigError as error:
+            self._log.warning("reload_refused", faults=len(error.faults))
+            return {"faults": [str(fault) for fault in error.faults]}
+
+    async def reload(self, asked_by: str) -> str:
+        """Read the folder anew and carry out what differs; what was done, in words. Raises ConfigError, and nothing has
+        changed then. What can fail is done before the first change."""
+        async with self._reloading:
+            new = await asyncio.to_thread(load, self._config.directory)
+            if faults := what_needs_a_restart(self._config, new):
+                raise ConfigError(faults)
+            if new.config_hash == self._config.config_hash:
+                return NOTHING_CHANGED
+            catalogue = self._events.proposed(new.points)
+            drivers = make_drivers(new, catalogue, self._clock, self._directory)
+            if faults := [fault for driver in drivers.values() for fault in driver.check()]:
+                raise ConfigError(faults)
+            former = connections(self._config, self._catalogue)
+            found = changes(self._config, former, new, connections(new, catalogue))
+            await self._events.take_on(catalogue, new.config_hash)
+            halted = await self._connections.halt(found.ended)
+            gone = [self._uplink_tasks.pop(name) for name in found.destinations_ended]
+            self._switch(new, catalogue, found, asked_by)
+            self._connections.begin({key: drivers[key] for key in drivers if key in found.begun}, halted)
+            await _cancel(gone)
+            for destination in new.destinations:
+                if destination.name in found.destinations_begun:
+                    self._begin_uplink(destination)
+            for key in halted.keys() - found.begun:
+                await let_go(halted[key])
+            return told(found)
+
+    def _switch(self, new: AgentConfig, catalogue: Catalogue, found: Changes, asked_by: str) -> None:
+        """One step for whoever else works in this loop: before it everything was judged and named by the former
+        configuration, behind it by the new one."""
+        now = Moment(self._clock.wall_ns(), self._clock.mono_ns())
+        made = transfer(self._catalogue, self._engine, self._reporter, catalogue, found.read_anew, now)
+        for name in found.destinations_ended:
+            del self._uplinks[name]
+            self._live.forget(name)
+        outbox = _outbox_settings(new)
+        self._events.adopt(outbox)
+        self._telemetry.adopt(outbox)
+        if catalogue.version != self._catalogue.version:
+            for uplink in self._uplinks.values():
+                uplink.catalogue_changed(catalogue)
+        self._events.set_origin(software(), new.config_hash, catalogue.version)
+        former, self._config, self._catalogue = self._config, new, catalogue
+        self._lifecycle.config_changed(former.config_hash, new.config_hash, asked_by)
+        self._events.append(made.events)
+        self._engine, self._reporter = made.engine, made.reporter
+        self._pipeline.switch(catalogue, made.engine, made.reporter)
+        self._log.info("config_changed", asked_by=asked_by, former=former.config_hash, current=new.config_hash)
+
     async def _write_checkpoints(self) -> None:
         while True:
             await self._clock.sleep_until(self._clock.mono_ns() + CHECKPOINT_PERIOD_NS)
             self._lifecycle.checkpoint()
 
     # -- parts -------------------------------------------------------------------------------------------------------
-
-    def _restore(self, standing: tuple[ConditionData, ...]) -> list[ConditionData]:
-        """Hand standing conditions back to the kernel; returns those whose point is gone."""
-        ids = {(point.organisation, point.was or point.tag): point.id for point in self._catalogue}
-        ids |= {(point.organisation, point.tag): point.id for point in self._catalogue}
-        known: list[tuple[int, ConditionKind, int]] = []
-        orphans = []
-        for condition in standing:
-            point_id = ids.get((condition.org.split("/")[0], condition.tag))
-            if point_id is None:
-                orphans.append(condition)
-            else:
-                known.append((point_id, condition.kind, condition.level))
-        self._engine.restore(known)
-        return orphans
 
     def _hello(self) -> frames.Hello:
         return frames.Hello(
@@ -343,42 +411,23 @@ class Agent:
 
     def _device_scans(self) -> dict[int, int]:
         ids = {point.device: point.id for point in self._catalogue if point.role is PointRole.DEVICE}
-        healths = [health for driver in self._drivers for health in driver.healths()]
-        return {ids[health.device]: health.last_good_scan_wall_ns or 0 for health in healths}
+        return {
+            ids[each.device]: each.last_good_scan_wall_ns or 0
+            for each in self._connections.healths()
+            if each.device in ids
+        }
 
     def status(self) -> dict[str, Any]:
         """What the status file says."""
-        as_of_seq, conditions = self._events.conditions()
-        clock = kernel_clock_state()
         return {
             "agent": self._config.name,
-            "pid": os.getpid(),
-            "software": software(),
             "started_wall_ns": self._started_wall_ns,
             "written_wall_ns": self._clock.wall_ns(),
-            "epoch": self._events.epoch,
-            "boot_id": self._events.boot_id,
             "config_hash": self._config.config_hash,
-            "kernel": "compiled" if jit.COMPILED else "interpreted",
-            "clock": {"synchronised": clock.synchronised, "error_ns": clock.error_ns},
             "points": len(self._catalogue),
             "samples": self._pipeline.samples,
-            "events_seq": self._events.head().seq,
-            "telemetry_seq": self._telemetry.head().seq,
-            "storage_bytes": self._events.bytes_used(),
-            "storage": {"events": asdict(self._events.health()), "telemetry": asdict(self._telemetry.health())},
-            "conditions": [each.to_json() for each in conditions],
-            "conditions_as_of_seq": as_of_seq,
-            "devices": [_plain(health) for driver in self._drivers for health in driver.healths()],
-            "acquisition": [asdict(each) for each in self._acquired],
-            "uplink": _sum_up([asdict(uplink.traffic) for uplink in self._uplinks]),
-            "destinations": [
-                {"name": uplink.peer.name, "endpoint": uplink.endpoint, "phase": uplink.phase.value,
-                 "acked_events": uplink.acked(Lane.EVENTS), "acked_telemetry": uplink.acked(Lane.TELEMETRY),
-                 "refusal": uplink.refusal}
-                for uplink in self._uplinks
-            ],
-        }  # fmt: skip
+            **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
+        }
 
 
 def _outbox_settings(config: AgentConfig) -> OutboxSettings:
@@ -389,14 +438,6 @@ def _outbox_settings(config: AgentConfig) -> OutboxSettings:
         chunk_s=config.telemetry.chunk_s,
         spool_s=config.telemetry.spool_s,
     )
-
-
-def _plain(health: object) -> dict[str, Any]:
-    return {key: getattr(value, "value", value) for key, value in asdict(health).items()}  # type: ignore[call-overload]
-
-
-def _sum_up(traffic: list[dict[str, int]]) -> dict[str, int]:
-    return {key: sum(each[key] for each in traffic) for key in traffic[0]} if traffic else {}
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -97,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", _status, "what the running agent says of itself")
     status.add_argument("--json", action="store_true", help="everything, for programs")
+
+    reload = _command(
+        commands, "reload", _reload, "let the running agent take on the folder as it is now; SIGHUP does the same"
+    )
+    reload.epilog = (
+        "Connections that do not differ run on, and nothing is lost. A folder with a mistake is refused whole (status 2), "
+        "and the agent goes on as before. Check it first: edge-agent check DIR"
+    )
     browsing.add(commands)
     importing.add(commands)
     loopcheck.add(commands)
@@ -224,6 +232,27 @@ def _status(arguments: argparse.Namespace) -> int:
         return EXIT_FAILED
     print(json.dumps(status, ensure_ascii=False) if arguments.json else _render(status))
     return 0 if status["running"] else EXIT_FAILED
+
+
+def _reload(arguments: argparse.Namespace) -> int:
+    from contract.errors import ConfigError
+    from edge_agent.settings.load import read_outbox_directory
+    from edge_agent.station.control import ControlError, ask
+
+    try:
+        answer = ask(read_outbox_directory(arguments.directory), {"ask": "reload"})
+    except ConfigError as error:
+        return _refuse(error)
+    except ControlError as error:
+        print(f"edge-agent: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    for fault in (faults := answer.get("faults", [])):
+        print(fault, file=sys.stderr)
+    if faults:
+        print(f"{len(faults)} errors; the agent goes on with what it had", file=sys.stderr)
+        return EXIT_CONFIG
+    print(answer["outcome"])
+    return 0
 
 
 def _render(status: dict[str, Any]) -> str:

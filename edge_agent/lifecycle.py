@@ -38,7 +38,7 @@ class Lifecycle:
         self._clock = clock
 
     def record(self, event_type: EventType, data: dict[str, Json]) -> None:
-        stamp = self._stamp()
+        stamp = self.stamp()
         self._events.append([Pending(lambda _epoch, _seq: (Event(event_type, self._organisation, stamp, data), None))])
 
     def start(self, *, unclean_stop: bool, points: int) -> None:
@@ -48,16 +48,18 @@ class Lifecycle:
             {"start_number": str(self._events.start_number), "unclean_stop": unclean_stop, "points": points},
         )
 
-    def config_changed(self, former: str, current: str) -> None:
-        """This start runs under another configuration than the one before."""
-        self.record(EventType.CONFIG_CHANGE, {"former": former, "current": current})
+    def config_changed(self, former: str, current: str, asked_by: str | None = None) -> None:
+        """From here on another configuration holds: of this start, or, where it was taken on at run time, as
+        ``asked_by`` says."""
+        data: dict[str, Json] = {"former": former, "current": current}
+        self.record(EventType.CONFIG_CHANGE, data if asked_by is None else {**data, "asked_by": asked_by})
 
     def stop(self, reason: str) -> None:
         self.record(EventType.AGENT_STOP, {"reason": reason})
 
     def checkpoint(self) -> None:
         """Sign the head as it stands when the event is numbered: all that is committed before it."""
-        stamp = self._stamp()
+        stamp = self.stamp()
 
         def build(epoch: Epoch, _seq: int) -> tuple[Event, None]:
             head = self._events.head()
@@ -90,12 +92,12 @@ class Lifecycle:
 
     def close_condition(self, condition: ConditionData) -> None:
         """The point of a standing condition is no longer configured: nobody judges it any more."""
-        stamp = self._stamp()
+        stamp = self.stamp()
         closed = replace(
             condition, level=0, previous_level=condition.level, reason="point_removed", value=float("nan"), raw=None
         )
         event = Event(EventType.CONDITION_OFF, condition.org, stamp, closed.to_json())
         self._events.append([Pending(lambda _epoch, _seq: (event, closed))])
 
-    def _stamp(self) -> Stamp:
+    def stamp(self) -> Stamp:
         return Stamp(self._clock.wall_ns(), self._clock.mono_ns(), self._events.boot_id, kernel_clock_state())

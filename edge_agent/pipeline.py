@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from contract.batch import SampleBatch
+from contract.points import Catalogue
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK
 from edge_agent.detect.changes import Changes
 from edge_agent.detect.engine import Engine, Transition
@@ -52,6 +53,16 @@ class Pipeline:
         self._flush_now: set[str] = set()
         self.samples = 0
         self.transitions = 0
+
+    def switch(self, catalogue: Catalogue, engine: Engine, reporter: Reporter) -> None:
+        """Judge by another version from now on; ``engine`` has taken over the state of the one before. In one step: no
+        sample comes between."""
+        self._engine, self._reporter = engine, reporter
+        self._reducer = Reducer(catalogue, self._reducer)
+        self._changes.forget_all_but({point.id for point in catalogue})
+        self._quality = engine.quality()
+        self._telemetry.set_catalogue(catalogue)
+        self._live.switch(engine, catalogue.version)
 
     def accept(self, batch: SampleBatch) -> None:
         """One reply of a device; a batch holds each point at most once."""

@@ -8,7 +8,9 @@ same events.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from contract.events import ChangeData, ClockState, ConditionData, Event, EventType, Stamp
@@ -21,6 +23,9 @@ from edge_agent.outbox.rows import Pending
 
 DETECTOR: Final = "conditions/1"
 """Name and version of the rule set in ``detect.kernels.conditions``."""
+
+RENAMED: Final = "point_renamed"
+"""A reason: the condition goes on under another tag."""
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -45,18 +50,62 @@ class Reporter:
             (each.org.split("/")[0], each.tag, each.kind): (each.activation, each.on_time_ns) for each in standing
         }
 
+    def successor(self, catalogue: Catalogue) -> Reporter:
+        """The reporter of the next version. Both know the same activations, since events that this one has built are
+        numbered, one after the other, while the other builds its own."""
+        made = Reporter(catalogue, self._agent, self._boot_id, self._clock_state, ())
+        made._activations = self._activations
+        return made
+
     def spec(self, transition: Transition) -> PointSpec:
         return self._specs[transition.point]
 
-    def pending(self, transition: Transition) -> Pending:
+    def pending(self, transition: Transition, reason: str | None = None) -> Pending:
+        """``reason``: a code that stands instead of the transition's own."""
         spec = self._specs[transition.point]
         stamp = Stamp(transition.time_ns, transition.mono_ns, self._boot_id, self._clock_state())
 
         def build(epoch: Epoch, seq: int) -> tuple[Event, ConditionData]:
             condition = self._condition(transition, spec, epoch, seq)
+            condition = condition if reason is None else replace(condition, reason=reason)
             return Event(_type(transition), spec.org, stamp, condition.to_json()), condition
 
         return Pending(build)
+
+    def goes_on(self, transition: Transition, former: PointSpec) -> Pending:
+        """A condition of a point that was ``former`` a moment ago, under the tag that it has now. Its end under the other
+        one is appended before."""
+        spec = self._specs[transition.point]
+        stamp = Stamp(transition.time_ns, transition.mono_ns, self._boot_id, self._clock_state())
+
+        def build(epoch: Epoch, seq: int) -> tuple[Event, ConditionData]:
+            _, on_time_ns = self._activations[former.organisation, former.tag, transition.kind]
+            condition = self._condition(transition, spec, epoch, seq)
+            condition = replace(condition, on_time_ns=on_time_ns, reason=RENAMED)
+            self._activations[spec.organisation, spec.tag, transition.kind] = (condition.activation, on_time_ns)
+            return Event(EventType.CONDITION_ON, spec.org, stamp, condition.to_json()), condition
+
+        return Pending(build)
+
+    def renamed(self, condition: ConditionData, point: int, stamp: Stamp) -> list[Pending]:
+        """A condition that stands moves with its point to the tag that it has now: closed under the former one, active
+        under this one in the same breath, with an activation of its own and the time since when it really stands."""
+        spec = self._specs[point]
+        closed = replace(
+            condition, level=0, previous_level=condition.level, reason=RENAMED, value=math.nan, raw=None
+        )  # fmt: skip
+        key = (spec.organisation, spec.tag, condition.kind)
+
+        def raised(epoch: Epoch, seq: int) -> tuple[Event, ConditionData]:
+            activation = ActivationId(self._agent, epoch, seq)
+            self._activations[key] = (activation, condition.on_time_ns)
+            moved = replace(
+                condition, tag=spec.tag, org=spec.org, previous_level=0, activation=activation, reason=RENAMED
+            )  # fmt: skip
+            return Event(EventType.CONDITION_ON, spec.org, stamp, moved.to_json()), moved
+
+        off = Event(EventType.CONDITION_OFF, condition.org, stamp, closed.to_json())
+        return [Pending(lambda _epoch, _seq: (off, closed)), Pending(raised)]
 
     def changed(self, change: Change) -> Pending:
         said, spec = change.said, self._specs[change.said.point]

@@ -9,7 +9,7 @@ clock: time is in what is said, and in ticks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -84,6 +84,11 @@ class Changes:
             return []
         ready = [key for key, thread in self._owing.items() if thread.has_room(mono_ns)]
         return [self._owing.pop(key).record(time_ns, mono_ns) for key in ready]
+
+    def forget_all_but(self, points: Collection[int]) -> None:
+        """Points that are gone say nothing any more, nor is anything owed of them."""
+        self._threads = {key: thread for key, thread in self._threads.items() if key[0] in points}
+        self._owing = {key: thread for key, thread in self._owing.items() if key[0] in points}
 
     def _changed(self, said: Said) -> _Thread | None:
         """The thread that it is news of; None for no news."""

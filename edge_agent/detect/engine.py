@@ -7,7 +7,7 @@ it judged anything. Not for use by two threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,11 +19,12 @@ from contract.points import Catalogue, ConditionKind
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK
 from edge_agent.detect.compile import plan
 from edge_agent.detect.kernels import conditions, jit
-from edge_agent.detect.layout import TRANSITION, new_state
+from edge_agent.detect.layout import PARAMS, TRANSITION, new_state
 
 TRANSITIONS_PER_CALL_MAX: Final = 256
 """Rows of the kernel's output; more are fetched in further calls."""
 
+_TICK_ROWS: Final = np.array([TICK], np.int32)
 _KINDS: Final = {
     conditions.KIND_HIGH: ConditionKind.HIGH,
     conditions.KIND_LOW: ConditionKind.LOW,
@@ -34,6 +35,9 @@ _LEVEL_FIELDS: Final = {
     ConditionKind.LOW: "low_level",
     ConditionKind.FAULT: "fault_level",
 }
+_TIMER_FIELDS: Final = (
+    "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "pending",
+)  # fmt: skip
 _LEVELS_MAX: Final = {ConditionKind.HIGH: 2, ConditionKind.LOW: 2, ConditionKind.FAULT: 1}
 
 
@@ -73,6 +77,7 @@ class Engine:
         self._state = new_state(len(self._points), start_mono_ns)
         self._since_mono_ns = self._state["last_mono_ns"].copy()
         self._out = np.zeros(TRANSITIONS_PER_CALL_MAX, TRANSITION)
+        self._tick = SampleBatch.tick(0, 0)
 
     def restore(self, active: Iterable[tuple[int, ConditionKind, int]]) -> list[tuple[int, ConditionKind, int]]:
         """Set the levels of (point id, kind, level) as they were before a restart; their timers begin at zero.
@@ -89,6 +94,30 @@ class Engine:
             else:
                 unknown.append((point, kind, level))
         return unknown
+
+    def take_over(self, former: Engine, anew: Collection[int] = ()) -> None:
+        """Go on where ``former``, an engine of the catalogue version before, stands: once, before the first row.
+
+        A point with the same id keeps its value, quality and levels; where its parameters are the same too, so do the
+        timers that run. Of points in ``anew`` only the levels stay: what was read of them is of another device.
+        """
+        both, mine, theirs = np.intersect1d(self._points, former._points, return_indices=True)
+        fresh = np.isin(both, np.array(list(anew), np.int32))
+        since, state = self._state[mine[fresh]].copy(), former._state[theirs]
+        for each in _LEVEL_FIELDS.values():
+            since[each] = state[each][fresh]
+        mask = [name for name in PARAMS.names or () if name != "device_row"]
+        same = np.array(
+            [self._params[a][mask].tobytes() == former._params[b][mask].tobytes() for a, b in zip(mine, theirs, strict=True)],
+            np.bool_,
+        )  # fmt: skip
+        self._state[mine] = state
+        changed = mine[~same]
+        for timer in _TIMER_FIELDS:
+            self._state[timer][changed] = 0
+        self._since_mono_ns[mine] = former._since_mono_ns[theirs]
+        self._state[mine[fresh]] = since
+        self._since_mono_ns[mine[fresh]] = since["last_mono_ns"]
 
     def conditions(self) -> list[tuple[int, ConditionKind, int]]:
         """(point id, kind, level) of every condition that is not normal, in the form that ``restore`` takes."""
@@ -115,7 +144,15 @@ class Engine:
 
     def tick(self, time_ns: int, mono_ns: int) -> list[Transition]:
         """Time has passed: let delays and staleness run out. The same as judging ``SampleBatch.tick``."""
-        return self.judge(SampleBatch.tick(time_ns, mono_ns))
+        row = self._tick
+        row.time_ns[0], row.mono_ns[0] = time_ns, mono_ns
+        columns = (_TICK_ROWS, row.time_ns, row.mono_ns, row.value, row.quality, row.raw)
+        consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
+        transitions = self._read_out(written) if written else []
+        while not consumed:
+            consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
+            transitions += self._read_out(written)
+        return transitions
 
     @property
     def points(self) -> NDArray[np.int32]:

@@ -129,11 +129,15 @@ class EventStore:
         self, software: str, config_hash: str, catalogue: int, *, org: str | None = None,
         clock_state: Callable[[], ClockState] | None = None,
     ) -> None:  # fmt: skip
-        """What stands in every event; before the first ``append``. ``org`` (the agent's name where it is not given) and
+        """What stands in every event that is appended from now on; before the first ``append``. ``org`` (the agent's name where it is not given) and
         ``clock_state`` (unknown) are for the GAP events that the store writes itself."""
         self._work.org = org or self._work.org
         self._work.clock_state = clock_state or self._work.clock_state
         self._work.origin = (software, config_hash, catalogue)
+
+    def adopt(self, settings: OutboxSettings) -> None:
+        """Other destinations, another budget or time to keep: they hold from the next commit on."""
+        self._settings = self._work.settings = settings
 
     def note_config(self, config_hash: str) -> str | None:
         """Remember under which configuration this start runs. Returns that of the start before where it was another,
@@ -209,14 +213,34 @@ class EventStore:
     def catalogue(self, points: Sequence[PointSpec]) -> Catalogue:
         """The version of these points (ids ignored), a new one where they differ from the newest. Waits. One caller at
         a time. Raises StoreError."""
+        made = self.proposed(points)
         image = self._work.image
-        newest = image.catalogues[-1] if image.catalogues else None
-        used = (point.id for each in image.catalogues for point in each)
-        made = next_catalogue(points, newest, max(used, default=0) + 1)
-        if made is not newest:
+        if made not in image.catalogues[-1:]:
             self._wait(self._submit(lambda db: tables.put_catalogue(db, made)))
             image.catalogues.append(made)
         return made
+
+    def proposed(self, points: Sequence[PointSpec]) -> Catalogue:
+        """The version that ``catalogue`` would give, and nothing written."""
+        image = self._work.image
+        newest = image.catalogues[-1] if image.catalogues else None
+        used = (point.id for each in image.catalogues for point in each)
+        return next_catalogue(points, newest, max(used, default=0) + 1)
+
+    async def take_on(self, catalogue: Catalogue, config_hash: str) -> None:
+        """Commit a ``proposed`` version and the configuration that it is of, in one transaction. However long the disk
+        takes for it: a version that is given up half-way might be there after all."""
+        image = self._work.image
+        is_new = catalogue.version not in {each.version for each in image.catalogues}
+
+        def job(db: sqlite3.Connection) -> None:
+            if is_new:
+                tables.put_catalogue(db, catalogue)
+            tables.put_meta(db, {"config_hash": config_hash})
+
+        await asyncio.wrap_future(self._submit(job))
+        if is_new:
+            image.catalogues.append(catalogue)
 
     def catalogues(self, after_version: int) -> list[Catalogue]:
         return [each for each in self._work.image.catalogues if each.version > after_version]

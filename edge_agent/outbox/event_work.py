@@ -52,6 +52,14 @@ class SpaceRelief(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Taken:
+    """An event that waits, with what the agent was when it was appended: a new configuration does not rewrite it."""
+
+    pending: Pending
+    origin: tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """Something else to do in the next transaction."""
 
@@ -74,7 +82,7 @@ class _Done:
 class _Group:
     """What one transaction takes up: as it was in memory when it began, and what became of it."""
 
-    items: list[Pending | _Call]
+    items: list[_Taken | _Call]
     cursors: dict[str, int]
     cursors_version: int
     lost: dict[tuple[Lane, LossCause], int]
@@ -89,7 +97,7 @@ class EventWork:
         self, directory: Path, settings: OutboxSettings, clock: Clock, boot_id: str, ledger: Ledger | None,
         image: tables.Image,
     ) -> None:  # fmt: skip
-        self._directory, self._settings, self._clock, self._ledger = directory, settings, clock, ledger
+        self._directory, self.settings, self._clock, self._ledger = directory, settings, clock, ledger
         self._boot_id = boot_id
         self.lock = Lock()
         self.image = image
@@ -101,7 +109,7 @@ class EventWork:
         self.relief: SpaceRelief | None = None
         self.over_budget = False
         self.waiting = self.dropped = 0
-        self._queue: deque[Pending | _Call] = deque()
+        self._queue: deque[_Taken | _Call] = deque()
         self._lost: dict[tuple[Lane, LossCause], int] = {}
         self._cursors_version = self._cursors_stored = 0
         self._owes = True  # the file may, from the former start
@@ -114,9 +122,11 @@ class EventWork:
     # -- from any thread ---------------------------------------------------------------------------------------------
 
     def enqueue(self, pending: Sequence[Pending]) -> None:
+        assert self.origin is not None, "set_origin comes before the first event"
+        origin = self.origin
         with self.lock:
             taken = pending[: PENDING_MAX - self.waiting]
-            self._queue.extend(taken)
+            self._queue.extend(_Taken(each, origin) for each in taken)
             self.waiting += len(taken)
             dropped = len(pending) - len(taken)
             self.dropped += dropped
@@ -171,7 +181,7 @@ class EventWork:
         former = self.image
         # A second attempt must not rename what the first one made.
         self._kept_as = self._kept_as or set_aside(self._directory, EVENTS_FILE, label, self._clock.wall_ns())
-        opened = event_start.open_successor(self._directory, former, self._settings)
+        opened = event_start.open_successor(self._directory, former, self.settings)
         replaced = SetAside(reason, former.epoch, former.head, self._kept_as)
         with self.lock:
             self.image = opened.image
@@ -187,11 +197,11 @@ class EventWork:
             cursors = dict(self.image.cursors) if version != self._cursors_stored else {}
             return _Group(list(islice(self._queue, GROUP_MAX)), cursors, version, {}, owes=False)
 
-    def _run_items(self, db: sqlite3.Connection, items: Iterable[Pending | _Call], draft: Draft) -> list[_Done]:
+    def _run_items(self, db: sqlite3.Connection, items: Iterable[_Taken | _Call], draft: Draft) -> list[_Done]:
         done = []
         for item in items:
-            if isinstance(item, Pending):
-                draft.add(self._origin(), item)
+            if isinstance(item, _Taken):
+                draft.add(self._origin(item.origin), item.pending)
             else:
                 done.append(_run(db, item))
         return done
@@ -210,11 +220,11 @@ class EventWork:
     def _add_gap(self, draft: Draft, data: Mapping[str, Json]) -> None:
         stamp = Stamp(self._clock.wall_ns(), self._clock.mono_ns(), self._boot_id, self.clock_state())
         event = Event(EventType.GAP, self.org, stamp, data)
-        draft.add(self._origin(), Pending(lambda _epoch, _seq: (event, None)))
-
-    def _origin(self) -> Origin:
         assert self.origin is not None, "set_origin comes before the first event"
-        return Origin(self.image.agent, self.image.epoch, *self.origin)
+        draft.add(self._origin(self.origin), Pending(lambda _epoch, _seq: (event, None)))
+
+    def _origin(self, origin: tuple[str, str, int]) -> Origin:
+        return Origin(self.image.agent, self.image.epoch, *origin)
 
     # -- space -------------------------------------------------------------------------------------------------------
 
@@ -223,10 +233,10 @@ class EventWork:
         if not self._is_time_to_look(now_ns):
             return
         self._space_checked_ns, self._grown_bytes = now_ns, 0
-        acknowledged = acknowledged_by_all(self._settings.destinations, self.image.cursors)
-        kept_since_ns = self._clock.wall_ns() - round(self._settings.keep_acked_h * NS_PER_H)
+        acknowledged = acknowledged_by_all(self.settings.destinations, self.image.cursors)
+        kept_since_ns = self._clock.wall_ns() - round(self.settings.keep_acked_h * NS_PER_H)
         freed = event_space.free_expired(db, self.image, acknowledged, kept_since_ns)
-        need_bytes = excess(self._used_bytes(db), self._settings.budget_bytes)
+        need_bytes = excess(self._used_bytes(db), self.settings.budget_bytes)
         # Telemetry first: it frees in its own thread, we look again when more has come.
         relieved = need_bytes > 0 and not freed and self.relief is not None and self.relief.relieve()
         if need_bytes > 0 and not freed and not relieved:
@@ -234,12 +244,12 @@ class EventWork:
         self._more_to_free = freed > 0
         if need_bytes <= 0:
             self.over_budget = False
-        elif not (freed or relieved or self.over_budget) and self._used_bytes(db) > self._settings.budget_bytes:
+        elif not (freed or relieved or self.over_budget) and self._used_bytes(db) > self.settings.budget_bytes:
             self.over_budget = True
-            log.error("outbox_over_budget", budget_bytes=self._settings.budget_bytes)
+            log.error("outbox_over_budget", budget_bytes=self.settings.budget_bytes)
 
     def _is_time_to_look(self, now_ns: int) -> bool:
-        grown = self._grown_bytes >= self._settings.budget_bytes // SPACE_CHECKS_PER_BUDGET
+        grown = self._grown_bytes >= self.settings.budget_bytes // SPACE_CHECKS_PER_BUDGET
         last_ns = self._space_checked_ns
         return self._more_to_free or grown or last_ns is None or now_ns - last_ns >= SPACE_CHECK_NS
 
@@ -265,7 +275,7 @@ class EventWork:
         with self.lock:
             for item in group.items:
                 self._queue.popleft()
-                self.waiting -= isinstance(item, Pending)
+                self.waiting -= isinstance(item, _Taken)
             self._forget_told(group)
             self.image.head = draft.head
             self._keep_conditions(draft.committed)

@@ -23,7 +23,8 @@ _NO_ROW: Final = -1
 class Reducer:
     """Remembers the last kept sample of each point of one catalogue version; a new version takes a new Reducer."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, former: Reducer | None = None) -> None:
+        """``former``: what it kept last of points that are here too, by their ids, goes on to count."""
         ids = np.array([point.id for point in catalogue], np.int64)
         self._row_of_id = np.full(int(ids.max(initial=-1)) + 1, _NO_ROW, np.int64)
         self._row_of_id[ids] = np.arange(len(ids))
@@ -36,6 +37,14 @@ class Reducer:
         self._quality = np.full(len(ids), _NEVER, np.int16)
         self._mono_ns = np.zeros(len(ids), np.int64)
         self._seen_at = np.zeros(len(ids), np.int64)
+        if former is not None:
+            self._take_over(former, ids)
+
+    def _take_over(self, former: Reducer, ids: NDArray[np.int64]) -> None:
+        theirs = former._rows(ids.astype(np.int32))
+        mine = np.flatnonzero(theirs != _NO_ROW)
+        for name in ("_value", "_raw", "_quality", "_mono_ns"):
+            getattr(self, name)[mine] = getattr(former, name)[theirs[mine]]
 
     def keep(self, batch: SampleBatch) -> NDArray[np.bool_]:
         """bool[n]: the rows worth keeping. TICK rows and points that the catalogue lacks are not."""

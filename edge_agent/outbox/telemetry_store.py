@@ -88,6 +88,10 @@ class TelemetryStore:
         self._work.push(catalogue)
         self._writer.wake()
 
+    def adopt(self, settings: OutboxSettings) -> None:
+        """Other destinations, limits or times: they hold from the next commit on."""
+        self._settings = self._work.settings = settings
+
     def append(self, batch: SampleBatch) -> None:
         """Take samples. Returns at once; they survive a crash within ``spool_s``."""
         if self._work.append(batch):

@@ -66,10 +66,8 @@ class TelemetryWork:
         self, directory: Path, events: EventStore, settings: OutboxSettings, clock: Clock, ledger: Ledger | None,
         image: telemetry_start.Image,
     ) -> None:  # fmt: skip
-        self._directory, self._events, self._settings = directory, events, settings
+        self._directory, self._events, self.settings = directory, events, settings
         self._clock, self._ledger = clock, ledger
-        self._chunk_ns = round(settings.chunk_s * NS_PER_S)
-        self._spool_ns = round(settings.spool_s * NS_PER_S)
         self.lock = Lock()
         self.image = image
         self.on_commit: list[Callable[[int, int], None]] = []
@@ -128,7 +126,7 @@ class TelemetryWork:
         return self._relief_wanted
 
     def _is_time_to_spool(self) -> bool:
-        return self._clock.mono_ns() - self._spooled_ns >= self._spool_ns
+        return self._clock.mono_ns() - self._spooled_ns >= round(self.settings.spool_s * NS_PER_S)
 
     # -- in the commit thread ----------------------------------------------------------------------------------------
 
@@ -136,7 +134,7 @@ class TelemetryWork:
         if self._events.epoch != self.image.epoch:
             return False  # the events file was set aside; ours follows before another number is given
         to_spool = bool(self._buffer) and (self._urgent or self.closing or self._is_time_to_spool())
-        to_cut = any(True for _ in self._open.due(self._clock.mono_ns(), self._chunk_ns))
+        to_cut = any(True for _ in self._open.due(self._clock.mono_ns(), round(self.settings.chunk_s * NS_PER_S)))
         cursors = self._cursors_version != self._cursors_stored
         last = self.closing and bool(self._open.by_key)
         return to_spool or to_cut or cursors or last or self._unwritten or self._relief_wanted or self._more_to_free
@@ -147,7 +145,7 @@ class TelemetryWork:
         with self.lock:
             version, cursors = self._cursors_version, dict(self.image.cursors)
         draft = _Draft(self.image.next_seq)
-        due = {key for key, _ in self._open.due(self._clock.mono_ns(), self._chunk_ns)}
+        due = {key for key, _ in self._open.due(self._clock.mono_ns(), round(self.settings.chunk_s * NS_PER_S))}
         for key, chunk in self._open.by_key.items():
             if key in due:
                 self._cut(db, key, chunk, draft)
@@ -227,10 +225,10 @@ class TelemetryWork:
         # A second attempt must not rename what the first one made.
         kept = set_aside(self._directory, TELEMETRY_FILE, label, self._clock.wall_ns())
         self._kept_as = self._kept_as or kept
-        delivered = acknowledged_by_all(self._settings.destinations, former.cursors)
+        delivered = acknowledged_by_all(self.settings.destinations, former.cursors)
         same_epoch = former.epoch == self._events.epoch
         opened = telemetry_start.open_telemetry(
-            self._directory, self._events, self._settings, reason, delivered if same_epoch else 0
+            self._directory, self._events, self.settings, reason, delivered if same_epoch else 0
         )
         with self.lock:
             self.image = opened.image
@@ -248,7 +246,7 @@ class TelemetryWork:
 
     def _look_after_space(self, db: sqlite3.Connection, draft: _Draft) -> None:
         now_ns = self._clock.mono_ns()
-        grown = self._grown_bytes >= self._settings.budget_bytes // SPACE_CHECKS_PER_BUDGET
+        grown = self._grown_bytes >= self.settings.budget_bytes // SPACE_CHECKS_PER_BUDGET
         last_ns = self._space_checked_ns
         wanted = self._relief_wanted or self._more_to_free
         if not (wanted or grown or last_ns is None or now_ns - last_ns >= SPACE_CHECK_NS):
@@ -260,8 +258,8 @@ class TelemetryWork:
 
     def _free(self, db: sqlite3.Connection, draft: _Draft) -> None:
         """The oldest rows: those whose time is over, then as many as space asks for, delivered or not."""
-        acknowledged = acknowledged_by_all(self._settings.destinations, self.image.cursors)
-        kept_since_ns = self._clock.wall_ns() - round(self._settings.keep_acked_h * NS_PER_H)
+        acknowledged = acknowledged_by_all(self.settings.destinations, self.image.cursors)
+        kept_since_ns = self._clock.wall_ns() - round(self.settings.keep_acked_h * NS_PER_H)
         # Rows of this very transaction stay: their gap would be durable before they are.
         rows = [row for row in tables.oldest_rows(db, ROWS_PER_PASS_MAX) if row.seq < self.image.next_seq]
         # Declared gone already, in an attempt that failed afterwards.
@@ -282,7 +280,7 @@ class TelemetryWork:
     def _need_bytes(self, db: sqlite3.Connection) -> int:
         beside = (f"{TELEMETRY_FILE}-wal", EVENTS_FILE, f"{EVENTS_FILE}-wal")
         used = live_bytes(db) + sum(size_on_disk(self._directory / file) for file in beside)
-        budget = self._settings.budget_bytes
+        budget = self.settings.budget_bytes
         # Whoever asked for relief saw too little room, even where we, a moment later, see enough.
         return max(excess(used, budget), budget // 16 if self._relief_wanted else 0)
 

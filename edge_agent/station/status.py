@@ -11,7 +11,10 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 STATUS_FILE: Final = "status.json"
+log = structlog.get_logger()
 
 
 def write_status(directory: Path, status: dict[str, Any]) -> None:
@@ -19,6 +22,24 @@ def write_status(directory: Path, status: dict[str, Any]) -> None:
     draft = directory / f".{STATUS_FILE}.new"
     draft.write_text(json.dumps(status, indent=1, ensure_ascii=False), encoding="utf-8")
     draft.replace(directory / STATUS_FILE)
+
+
+class StatusFile:
+    """A disk that is full or gone must not end the watch over the plant: said once per cause, tried again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._fault: str | None = None
+
+    def write(self, status: dict[str, Any]) -> None:
+        try:
+            write_status(self._directory, status)
+        except OSError as error:
+            if self._fault != str(error):
+                log.error("status_not_written", error=str(error))  # noqa: TRY400 - the text says all
+            self._fault = str(error)
+        else:
+            self._fault = None
 
 
 def read_status(directory: Path) -> dict[str, Any] | None:

@@ -47,6 +47,13 @@ class LiveTable:
         self._time_ns = np.zeros(len(self._points), np.int64)
         self._sent: dict[str, _Sent] = {}
 
+    def switch(self, engine: Engine, catalogue_version: int) -> None:
+        """Another version from now on: everything is news to everybody, who may not keep the former one."""
+        former = dict(zip(self._points.tolist(), self._time_ns.tolist(), strict=True))
+        self._engine, self._version, self._points = engine, catalogue_version, engine.points
+        self._time_ns = np.array([former.get(point, 0) for point in self._points.tolist()], np.int64)
+        self._sent.clear()
+
     def note(self, batch: SampleBatch) -> None:
         self._time_ns[self._engine.rows(batch.point)] = batch.time_ns
 

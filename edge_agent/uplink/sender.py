@@ -21,6 +21,7 @@ from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import FrameError
 from contract.ids import Lane
 from contract.keys import SecretKeys
+from contract.points import Catalogue
 from contract.wire import frames, session
 from contract.wire.codec import FRAME_BYTES_MAX, decode, encode
 from contract.wire.session import AgentPhase, AgentSession
@@ -126,6 +127,15 @@ class Uplink:
     def telemetry_committed(self, last_seq: int) -> None:
         self._session.committed(Lane.TELEMETRY, last_seq)
         self._wake.set()
+
+    def catalogue_changed(self, catalogue: Catalogue) -> None:
+        """Before anything that is said by it. What this version is must not get lost, and nobody acknowledges it: where it
+        does not fit into the queue, a new link tells it."""
+        refused = self.traffic.send_refused
+        self._carry_out(self._session.send(frames.CatalogueFrame(self._events.epoch, catalogue)))
+        if self.traffic.send_refused != refused:
+            self.traffic.reconnects += 1
+            self._open("the catalogue did not fit into the queue")
 
     def epoch_changed(self) -> None:
         """The store was replaced: numbers begin again, the link as well."""

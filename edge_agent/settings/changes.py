@@ -1,0 +1,98 @@
+"""What a new configuration asks of an agent that runs: which connections and destinations begin and end.
+
+Pure. Two configurations come in, each with what its connections lead to; the composition root carries the difference out.
+What is not named here goes on as it is: its socket, its timetable, whatever it has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from contract.errors import Fault
+from drivers.base import DeviceSetup
+from edge_agent.settings.agent_file import AGENT_FILE
+from edge_agent.settings.connections import Connection
+from edge_agent.settings.model import AgentConfig, Destination
+
+Setups: TypeAlias = Mapping[Connection, Sequence[DeviceSetup]]
+_RESTART = "Take the change back, or restart the agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What stands in ``ended`` and in ``begun`` begins anew. ``read_anew`` are devices of which nothing that was read
+    before counts any more: they may be others."""
+
+    ended: frozenset[Connection]
+    begun: frozenset[Connection]
+    read_anew: frozenset[str]
+    destinations_ended: frozenset[str]
+    destinations_begun: frozenset[str]
+
+
+def what_needs_a_restart(former: AgentConfig, new: AgentConfig) -> list[Fault]:
+    """Changes of what the agent is, and of where its data lies: they cannot be made while it runs."""
+    told = {
+        "agent.name": (former.name, new.name),
+        "agent.organisation": (former.organisation, new.organisation),
+        "agent.key_file": (former.keys, new.keys),
+        "outbox.directory": (former.outbox.directory.resolve(), new.outbox.directory.resolve()),
+    }
+    return [
+        Fault(AGENT_FILE, None, key, "cannot change while the agent runs", _RESTART)
+        for key, (before, after) in told.items()
+        if before != after
+    ]
+
+
+def changes(former: AgentConfig, former_setups: Setups, new: AgentConfig, new_setups: Setups) -> Changes:
+    """``…_setups`` are the connections of each, with points that have their ids."""
+    same = {key for key in former_setups.keys() & new_setups if _same(former_setups[key], new_setups[key])}
+    rooms, new_rooms = _links(former.destinations), _links(new.destinations)
+    same_rooms = {name for name in rooms.keys() & new_rooms if rooms[name] == new_rooms[name]}
+    devices, new_devices = _wiring(former_setups), _wiring(new_setups)
+    return Changes(
+        ended=frozenset(former_setups.keys() - same),
+        begun=frozenset(new_setups.keys() - same),
+        read_anew=frozenset(name for name in devices.keys() & new_devices if devices[name] != new_devices[name]),
+        destinations_ended=frozenset(rooms.keys() - same_rooms),
+        destinations_begun=frozenset(new_rooms.keys() - same_rooms),
+    )
+
+
+def told(found: Changes) -> str:
+    """What was done, for a person."""
+    parts = [
+        f"{word} {', '.join(sorted(names))}"
+        for word, names in (
+            ("connections begun anew:", {place for _, place in found.ended & found.begun}),
+            ("connections begun:", {place for _, place in found.begun - found.ended}),
+            ("connections ended:", {place for _, place in found.ended - found.begun}),
+            ("destinations begun anew:", found.destinations_ended & found.destinations_begun),
+            ("destinations begun:", found.destinations_begun - found.destinations_ended),
+            ("destinations ended:", found.destinations_ended - found.destinations_begun),
+        )
+        if names
+    ]
+    return "; ".join(parts) or "changed without touching a connection"
+
+
+def _same(former: Sequence[DeviceSetup], new: Sequence[DeviceSetup]) -> bool:
+    """Whether a driver would do the same for both. In which place of the file a device stands is nothing to it."""
+    return [_driven(each) for each in former] == [_driven(each) for each in new]
+
+
+def _driven(setup: DeviceSetup) -> tuple[object, ...]:
+    # As text: a set-point that is not there is NaN, which equals nothing.
+    return setup.name, setup.settings, [repr(replace(point, description="", was=None)) for point in setup.points]
+
+
+def _wiring(setups: Setups) -> dict[str, tuple[object, ...]]:
+    return {each.name: (key[0], each.settings) for key, devices in setups.items() for each in devices}
+
+
+def _links(destinations: Sequence[Destination]) -> dict[str, tuple[object, ...]]:
+    """What a link is made of; whether a destination is mandatory is the outbox's matter."""
+    return {each.name: (each.endpoints, each.server_keys) for each in destinations}
