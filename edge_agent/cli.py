@@ -17,9 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.commissioning.accepting import cli as accepting
 from edge_agent.commissioning.browsing import cli as browsing
 from edge_agent.commissioning.importing import cli as importing
 from edge_agent.commissioning.loopcheck import cli as loopcheck
+from edge_agent.commissioning.models import cli as models
 from edge_agent.commissioning.pushing import cli as pushing
 from edge_agent.commissioning.scanning import cli as scanning
 from edge_agent.commissioning.trying import cli as trying
@@ -105,10 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         "Connections that do not differ run on, and nothing is lost. A folder with a mistake is refused whole (status 2), "
         "and the agent goes on as before. Check it first: edge-agent check DIR"
     )
+    accepting.add(commands)
     browsing.add(commands)
     importing.add(commands)
     loopcheck.add(commands)
     trying.add(commands)
+    models.add(commands)
     pushing.add(commands)
     scanning.add(commands)
     return parser

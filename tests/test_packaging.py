@@ -100,10 +100,22 @@ def test_the_wheel_holds_the_packages_and_nothing_of_the_workshop(wheel: Path) -
 
 def test_the_example_sites_travel_with_the_rig(wheel: Path) -> None:
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("hil_tests/configs/")}
-    files = (path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*") if path.is_file())
-    on_disk = {f"hil_tests/{path.as_posix()}" for path in files}
+    files = [path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*") if path.is_file()]
+    on_disk = {f"hil_tests/{path.as_posix()}" for path in files if path.parts[1] != "devices"}
     assert shipped == on_disk
     assert any(name.startswith("hil_tests/configs/demo/") for name in shipped)
+
+
+def test_the_device_models_travel_with_the_agent(wheel: Path) -> None:
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("edge_agent/devices/")}
+    assert shipped == {f"edge_agent/devices/{path.name}" for path in (ROOT / "configs" / "devices").iterdir()}
+    assert "edge_agent/devices/msa_ultima_x.toml" in shipped
+
+
+def test_a_gateway_knows_the_device_models(edge: Environment) -> None:
+    done = edge.run("edge-agent", "models")
+    assert done.returncode == 0, done.stderr
+    assert "msa_ultima_x" in done.stdout
 
 
 def test_a_gateway_gets_no_web_framework_no_compiler_and_no_test_tools(edge: Environment) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Final
+from functools import lru_cache
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from contract.quality import Quality
 from drivers.modbus.address import SideWord, Table, WordOrder
 
 WORDS: Final = 65_536
+_T = TypeVar("_T", int, str)
+_Said: TypeAlias = tuple[tuple[_T, "Meaning"], ...]
 _OFFSET: Final = re.compile(r"[0-9]{1,5}\Z")
 _RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z")
 
@@ -84,20 +87,29 @@ class StatusWord(BaseModel):
     mask: Annotated[int, Field(ge=1, le=WORDS - 1)] = WORDS - 1
 
     def table(self) -> NDArray[np.uint8]:
-        """uint8[65536]: the quality that each word means."""
-        words = np.arange(WORDS)
-        table = np.full(WORDS, Quality.GOOD, np.uint8)
-        for meaning, said in sorted(self._said(words), key=lambda pair: _RANK[pair[0].quality]):
-            table[said] = meaning.quality
-        return table
+        """uint8[65536], not to be written: the quality that each word means. Equal meanings share one."""
+        return _table(tuple(self.bits.items()), tuple(self.values.items()), self.mask)
 
-    def _said(self, words: NDArray[np.int64]) -> Iterator[tuple[Meaning, NDArray[np.bool_]]]:
-        for bit, meaning in self.bits.items():
-            yield meaning, (words >> bit & 1).astype(np.bool_)
-        for text, meaning in self.values.items():
-            low, high = _ends(text)
-            masked = words & self.mask
-            yield meaning, (masked >= low) & (masked <= high)
+
+@lru_cache(maxsize=256)  # hundreds of equal instruments in one agent would make and keep as many tables
+def _table(bits: _Said[int], values: _Said[str], mask: int) -> NDArray[np.uint8]:
+    words = np.arange(WORDS)
+    table = np.full(WORDS, Quality.GOOD, np.uint8)
+    for meaning, said in sorted(_said(words, bits, values, mask), key=lambda pair: _RANK[pair[0].quality]):
+        table[said] = meaning.quality
+    table.flags.writeable = False
+    return table
+
+
+def _said(
+    words: NDArray[np.int64], bits: _Said[int], values: _Said[str], mask: int
+) -> Iterator[tuple[Meaning, NDArray[np.bool_]]]:
+    for bit, meaning in bits:
+        yield meaning, (words >> bit & 1).astype(np.bool_)
+    masked = words & mask
+    for text, meaning in values:
+        low, high = _ends(text)
+        yield meaning, (masked >= low) & (masked <= high)
 
 
 def _is_place(text: str) -> str:

@@ -19,12 +19,15 @@ from contract.ids import is_name, is_org_path
 from drivers.base import DriverFactory
 from drivers.catalogue import DRIVERS, FORMER_NAMES
 from edge_agent.settings.model import ReportMode
+from edge_agent.settings.models.expansion import Use
+from edge_agent.settings.models.uses import Made, read_use
 from edge_agent.settings.suggest import did_you_mean, shown
 
 AGENT_FILE: Final = "agent.toml"
 DESTINATIONS_MAX: Final = 8
 ENDPOINTS_MAX: Final = 8
-DEVICES_MAX: Final = 256
+DEVICES_MAX: Final = 1024
+"""Those of ``devices.csv`` with them: what a frame with latest values has room for."""
 
 _ENDPOINT: Final = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):(?P<port>[0-9]{1,5})\Z")
 _NAME_REMEDY: Final = "Use a letter or digit, then up to 63 of letters, digits and _ . -"
@@ -101,13 +104,22 @@ class OutboxTable(_Table):
 
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
-    """A ``[[device]]``. ``settings`` is None where the driver's keys are at fault, ``factory`` where it is not known."""
+    """A ``[[device]]``. ``settings`` is None where the driver's keys are at fault, ``factory`` where it is not known.
+
+    ``use`` is there where it is one of a model; what its driver is told stands there after ``made_of`` only.
+    """
 
     position: int
     name: str
     driver: str
     factory: DriverFactory | None
     settings: BaseModel | None
+    use: Use | None = None
+
+    @property
+    def place(self) -> tuple[str, int | None, str]:
+        """Where its name stands, for faults."""
+        return self.use.origin.place("name") if self.use else (AGENT_FILE, None, f"device.{self.position}.name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,22 @@ class AgentFile:
     devices: Sequence[DeviceEntry] | None = None
     telemetry: TelemetryTable | None = None
     outbox: OutboxTable | None = None
+
+    def made_of(self, made: Sequence[Made]) -> Sequence[DeviceEntry]:
+        """All devices: those that were here, with what was made of their models, then those of no table."""
+        known = {each.use.origin: each for each in made}
+        own = [
+            DeviceEntry(each.position, each.name, known[each.use.origin].driver, known[each.use.origin].factory,
+                        known[each.use.origin].settings, each.use)
+            if each.use else each
+            for each in self.devices or ()
+        ]  # fmt: skip
+        here = {each.use.origin for each in own if each.use}
+        others = [each for each in made if each.use.origin not in here]
+        return [
+            *own,
+            *(DeviceEntry(0, each.use.name, each.driver, each.factory, each.settings, each.use) for each in others),
+        ]
 
     def tables(self) -> dict[str, Any]:
         """The meaning as plain data, entries by name; files of keys left to who reads them."""
@@ -207,8 +235,8 @@ class _Reader:
                 self.add(f"{table}.{position}.name", message, "Give each a name of its own")
 
 
-def read_agent_file(data: bytes, faults: list[Fault]) -> AgentFile:
-    """Read the whole file; what is wrong is added to ``faults``."""
+def read_agent_file(data: bytes, faults: list[Fault], *, more_devices: bool = False) -> AgentFile:
+    """Read the whole file; what is wrong is added to ``faults``. With ``more_devices`` there need be none in it."""
     reader = _Reader(faults)
     if not reader.parse(data):
         return AgentFile()
@@ -218,7 +246,7 @@ def read_agent_file(data: bytes, faults: list[Fault]) -> AgentFile:
     return AgentFile(
         agent=reader.model(AgentTable, reader.tables.get("agent", {}), "agent"),
         destinations=_read_destinations(reader),
-        devices=_read_devices(reader),
+        devices=_read_devices(reader, more_devices=more_devices),
         telemetry=reader.model(TelemetryTable, reader.tables.get("telemetry", {}), "telemetry"),
         outbox=reader.model(OutboxTable, reader.tables.get("outbox", {}), "outbox"),
     )
@@ -237,7 +265,9 @@ def _read_destinations(reader: _Reader) -> list[DestinationTable]:
     return [table for table in tables if table]
 
 
-def _read_devices(reader: _Reader) -> list[DeviceEntry] | None:
+def _read_devices(reader: _Reader, *, more_devices: bool) -> list[DeviceEntry] | None:
+    if more_devices and "device" not in reader.tables:
+        return []
     example = 'name = "plc-1", driver = "modbus", host = "10.0.0.9"'
     entries = reader.entries("device", DEVICES_MAX, example)
     if entries is None:
@@ -252,6 +282,9 @@ def _read_device(reader: _Reader, position: int, entry: object) -> DeviceEntry:
     if not isinstance(entry, dict):
         reader.add(path, f"{shown(entry)} is not a table", "Write [[device]] and its keys below")
         return DeviceEntry(position, "", "", None, None)
+    if "model" in entry:
+        use = read_use(entry, path, reader.faults)
+        return DeviceEntry(position, use.name, "", None, None, use)
     name, driver = entry.get("name"), entry.get("driver")
     if not isinstance(name, str) or not is_name(name):
         reader.add(f"{path}.name", _absent_or(name, "is not a name"), _NAME_REMEDY)

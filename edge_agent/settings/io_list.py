@@ -40,7 +40,7 @@ One row is one measured point; each device's own point is added by ``load``. Col
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
@@ -102,6 +102,15 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherRow:
+    """A row that was made and stands in no list: ``where`` says whose it is, ``place`` gives file, row and column to mend."""
+
+    cells: Mapping[str, str]
+    where: str
+    place: Callable[[str], tuple[str, int | None, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class IoList:
     """Points in order of rows, their rows by tag, and the names in the column ``device`` (of faulty rows too)."""
 
@@ -110,25 +119,32 @@ class IoList:
     devices: frozenset[str]
 
 
-def read_io_list(data: bytes, surroundings: Surroundings, faults: list[Fault]) -> IoList:
-    """Read the whole file; what is wrong is added to ``faults`` in order of rows, one fault per cell at most.
+def read_io_list(
+    data: bytes | None, surroundings: Surroundings, faults: list[Fault], others: Sequence[OtherRow] = ()
+) -> IoList:
+    """Read the whole file (None: there is none); what is wrong is added to ``faults`` in order of rows, one fault per cell
+    at most. ``others`` are judged behind them in the same way.
 
     The points mean something only where no fault was added.
     """
-    records = read_table(data, Layout(POINTS_FILE, COLUMNS, REQUIRED, POINTS_PER_AGENT_MAX), faults)
-    rows: dict[str, int] = {}
-    for record in records:
-        rows.setdefault(record.cells.get("tag", ""), record.row)
-    renamed: dict[str, int] = {}
+    layout = Layout(POINTS_FILE, COLUMNS, REQUIRED, POINTS_PER_AGENT_MAX)
+    records = [] if data is None else read_table(data, layout, faults)
+    rows = [_Row(record, f"in row {record.row}") for record in records]
+    rows += [_Row(Record(0, other.cells), other.where, other.place) for other in others]
+    taken: dict[str, _Row] = {}
+    for row in rows:
+        taken.setdefault(row.text("tag"), row)
+    renamed: dict[str, _Row] = {}
+    told: set[tuple[object, str]] = set()
     points = []
-    for record in records:
-        row = _Row(record)
+    for row in rows:
         points.append(_read_point(row, surroundings))
-        _check_names(row, rows, renamed, surroundings)
-        faults.extend(Fault(POINTS_FILE, record.row, *fault) for fault in row.sorted_faults())
-    if not records and not faults:
+        _check_names(row, taken, renamed, surroundings)
+        faults.extend(row.sorted_faults(told))
+    if not rows and not faults:
         faults.append(Fault(POINTS_FILE, None, None, "there are no points", "Add a row for each point"))
-    return IoList(tuple(points), rows, frozenset(record.cells.get("device", "") for record in records))
+    numbers = {tag: row.record.row for tag, row in taken.items() if row.place is None}
+    return IoList(tuple(points), numbers, frozenset(row.text("device") for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,8 @@ class _Row:
     """A record while it is read; keeps the first fault of each column."""
 
     record: Record
+    where: str
+    place: Callable[[str], tuple[str, int | None, str | None]] | None = None
     faults: dict[str, PointFault] = field(default_factory=dict)
 
     def text(self, column: str) -> str:
@@ -161,9 +179,15 @@ class _Row:
         """True where one of the columns has no value to go by."""
         return any(column in self.faults or not self.text(column) for column in columns)
 
-    def sorted_faults(self) -> Sequence[PointFault]:
-        """In order of columns; what a driver objects to beyond them comes last."""
-        return sorted(self.faults.values(), key=lambda fault: _POSITIONS.get(fault.column, len(COLUMNS)))
+    def sorted_faults(self, told: set[tuple[object, str]]) -> Iterator[Fault]:
+        """In order of columns; what a driver objects to beyond them comes last. One mistake that is behind many rows, such
+        as a parameter of a model, is told once: ``told`` keeps what was."""
+        for each in sorted(self.faults.values(), key=lambda fault: _POSITIONS.get(fault.column, len(COLUMNS))):
+            if self.place is None:
+                yield Fault(POINTS_FILE, self.record.row, *each)
+            elif (key := (self.place(each.column), each.message)) not in told:
+                told.add(key)
+                yield Fault(*self.place(each.column), f"{self.text('tag')}: {each.message}", each.remedy)
 
 
 def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
@@ -294,17 +318,17 @@ def _without_faulty(row: _Row, spec: PointSpec) -> PointSpec:
     return spec
 
 
-def _check_names(row: _Row, rows: Mapping[str, int], renamed: dict[str, int], surroundings: Surroundings) -> None:
+def _check_names(row: _Row, taken: Mapping[str, _Row], renamed: dict[str, _Row], surroundings: Surroundings) -> None:
     """Tags, devices and former tags are one name space: each name means one thing in the whole list."""
-    tag, was, number = row.text("tag"), row.text("was"), row.record.row
-    if tag and rows[tag] != number:
-        row.add(PointFault("tag", f"{shown(tag)} is also in row {rows[tag]}", "Give each point a tag of its own"))
+    tag, was = row.text("tag"), row.text("was")
+    if tag and taken[tag] is not row:
+        row.add(PointFault("tag", f"{shown(tag)} is also {taken[tag].where}", "Give each point a tag of its own"))
     if tag and surroundings.devices is not None and tag in surroundings.devices:
         message = f"{shown(tag)} is the name of a device, which has a point of that name"
         row.add(PointFault("tag", message, "Rename the point or the device"))
-    if was and was in rows:
-        message = f"{shown(was)} is still in use in row {rows[was]}"
+    if was and was in taken:
+        message = f"{shown(was)} is still in use {taken[was].where}"
         row.add(PointFault("was", message, "Only a tag that is gone can be taken over"))
-    if was and renamed.setdefault(was, number) != number:
-        message = f"{shown(was)} is taken over by row {renamed[was]} already"
+    if was and (first := renamed.setdefault(was, row)) is not row:
+        message = f"{shown(was)} is taken over {first.where} already"
         row.add(PointFault("was", message, "A history can go on in one point only"))

@@ -6,7 +6,9 @@ the composition root and to the command that checks a folder. Nothing is applied
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,6 +22,7 @@ from contract.wire.frames import POINTS_PER_AGENT_MAX
 from edge_agent.settings import model
 from edge_agent.settings.agent_file import (
     AGENT_FILE,
+    DEVICES_MAX,
     AgentFile,
     AgentTable,
     DestinationTable,
@@ -27,8 +30,20 @@ from edge_agent.settings.agent_file import (
     read_agent_file,
     read_agent_table,
 )
-from edge_agent.settings.io_list import POINTS_FILE, IoList, Surroundings, read_io_list
+from edge_agent.settings.io_list import POINTS_FILE, IoList, OtherRow, Surroundings, read_io_list
+from edge_agent.settings.models.accepted import (
+    ACCEPTED_FILE,
+    ACCEPTED_FILE_BYTES_MAX,
+    Acceptance,
+    check_accepted,
+    read_accepted,
+)
+from edge_agent.settings.models.expansion import Use
+from edge_agent.settings.models.library import find, model_files
+from edge_agent.settings.models.template import Model
+from edge_agent.settings.models.uses import DEVICES_FILE, Completed, complete, read_devices_file
 from edge_agent.settings.preview import driver_faults
+from edge_agent.settings.suggest import shown
 
 AGENT_FILE_BYTES_MAX: Final = 1024 * 1024
 POINTS_FILE_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -38,6 +53,7 @@ FAULTS_MAX: Final = 1000
 _UNREADABLE_ORGANISATION: Final = "?"
 """Stands in for a faulty organisation, so that sources can be checked all the same."""
 _SAMPLE_REMEDY: Final = "Give the folder of an agent; configs/ has samples to copy"
+_DEVICE_KEY: Final = re.compile(r"device\.([0-9]{1,5})\.(.+)\Z")
 K = TypeVar("K", PublicKeys, SecretKeys)
 
 
@@ -51,9 +67,13 @@ def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     files. Only where these have none are the drivers asked whether they can do what they are told.
     """
     faults: list[Fault] = []
-    agent_file = _read_agent_file(directory, faults)
-    io_list = _read_io_list(directory, agent_file, faults)
-    if not any(fault.file == POINTS_FILE for fault in faults):  # a mistyped device is no second fault elsewhere
+    devices_csv = _read_optional(directory, DEVICES_FILE, POINTS_FILE_BYTES_MAX, faults)
+    agent_file = _read_agent_file(directory, faults, more_devices=devices_csv is not None)
+    agent_file, made = _with_models(directory, agent_file, devices_csv, faults)
+    io_list = _read_io_list(directory, agent_file, made.rows, faults)
+    if not any(
+        fault.file in {POINTS_FILE, DEVICES_FILE} for fault in faults
+    ):  # a mistyped device is no second fault elsewhere
         faults += _use_faults(agent_file, io_list)
     if keys_here:
         keys = _read_own_keys(directory, agent_file.agent, faults)
@@ -67,7 +87,9 @@ def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     _refuse(faults)
     assert keys is not None
     config = _assemble(directory, agent_file, io_list, keys, [each for each in destinations if each])
-    _refuse([fault for fault in driver_faults(config) if keys_here or not _is_of_a_file(fault)])
+    config = replace(config, open_items=tuple(made.open))
+    found = [_placed_fault(fault, agent_file.devices or ()) for fault in driver_faults(config)]
+    _refuse([fault for fault in found if keys_here or not _is_of_a_file(fault)])
     return config
 
 
@@ -123,14 +145,86 @@ def _read(directory: Path, name: str, bytes_max: int, absent_remedy: str, faults
     return data
 
 
-def _read_agent_file(directory: Path, faults: list[Fault]) -> AgentFile:
+def _read_optional(directory: Path, name: str, bytes_max: int, faults: list[Fault]) -> bytes | None:
+    """A file that need not be there."""
+    return _read(directory, name, bytes_max, "", faults) if (directory / name).exists() else None
+
+
+def _read_agent_file(directory: Path, faults: list[Fault], *, more_devices: bool = False) -> AgentFile:
     data = _read(directory, AGENT_FILE, AGENT_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
-    return AgentFile() if data is None else read_agent_file(data, faults)
+    return AgentFile() if data is None else read_agent_file(data, faults, more_devices=more_devices)
 
 
-def _read_io_list(directory: Path, agent_file: AgentFile, faults: list[Fault]) -> IoList | None:
-    data = _read(directory, POINTS_FILE, POINTS_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
-    if data is None:
+def models_in_use(directory: Path) -> tuple[Mapping[str, str], Mapping[str, Model]]:
+    """The model of each device that is of one, and these models; whatever the rest of the folder is like. Raises ConfigError."""
+    faults: list[Fault] = []
+    devices_csv = _read_optional(directory, DEVICES_FILE, POINTS_FILE_BYTES_MAX, faults)
+    agent_file = _read_agent_file(directory, faults, more_devices=devices_csv is not None)
+    uses, models = _uses(directory, agent_file, devices_csv, faults)
+    _refuse(faults)
+    return {use.name: use.model for use in uses}, _sound(models)
+
+
+def _uses(
+    directory: Path, agent_file: AgentFile, devices_csv: bytes | None, faults: list[Fault]
+) -> tuple[list[Use], Mapping[str, Model | None]]:
+    """What is of a model, and the models. Those that nobody can use are not read."""
+    uses = [each.use for each in agent_file.devices or () if each.use]
+    models = find(directory, None if devices_csv is not None else {use.model for use in uses}, faults)
+    if devices_csv is not None:
+        uses += read_devices_file(devices_csv, models, DEVICES_MAX, faults)
+    return uses, models
+
+
+def _with_models(
+    directory: Path, agent_file: AgentFile, devices_csv: bytes | None, faults: list[Fault]
+) -> tuple[AgentFile, Completed]:
+    """The devices as they are after their models, and what these bring."""
+    uses, models = _uses(directory, agent_file, devices_csv, faults)
+    acceptances: Sequence[Acceptance] = ()
+    if (data := _read_optional(directory, ACCEPTED_FILE, ACCEPTED_FILE_BYTES_MAX, faults)) is not None:
+        acceptances = read_accepted(data, faults)
+        check_accepted(acceptances, {use.name: use.model for use in uses}, _sound(models), faults)
+    made = complete(uses, {**dict.fromkeys(model_files(directory)), **models}, acceptances, faults)
+    if agent_file.devices is None:
+        return agent_file, made
+    devices = agent_file.made_of(made.devices)
+    first: dict[str, DeviceEntry] = {}
+    for each in devices:
+        if each.name and first.setdefault(each.name, each) is not each and (each.use and not each.use.origin.path):
+            message = f"{shown(each.name)} is also the name of another device"
+            faults.append(Fault(*each.place, message, "Give each a name of its own"))
+    if len(devices) > DEVICES_MAX:
+        message = f"there are {len(devices)} devices with those of {AGENT_FILE}, more than {DEVICES_MAX}"
+        faults.append(Fault(DEVICES_FILE, None, None, message, "Share them out among several agents"))
+    return replace(agent_file, devices=devices), made
+
+
+def _sound(models: Mapping[str, Model | None]) -> Mapping[str, Model]:
+    return {name: model for name, model in models.items() if model is not None}
+
+
+def _placed_fault(fault: Fault, devices: Sequence[DeviceEntry]) -> Fault:
+    """A driver's fault of a device that has no table of its own, at its row."""
+    found = _DEVICE_KEY.match(fault.column or "") if fault.file == AGENT_FILE else None
+    use = devices[int(found[1]) - 1].use if found and int(found[1]) <= len(devices) else None
+    if found is None or use is None:
+        return fault
+    return Fault(*use.origin.place(*found[2].split(".")), fault.message, fault.remedy)
+
+
+def _read_io_list(
+    directory: Path, agent_file: AgentFile, others: Sequence[OtherRow], faults: list[Fault]
+) -> IoList | None:
+    """With rows of models the list itself need not be there, or may be empty."""
+    if others and not (directory / POINTS_FILE).exists():
+        data = None
+    elif (data := _read(directory, POINTS_FILE, POINTS_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)) is None:
+        return None
+    size = len(data or b"") + sum(len(text.encode()) + 1 for row in others for text in row.cells.values())
+    if size > POINTS_FILE_BYTES_MAX:
+        message = f"the points of all models and this list have {size} bytes, more than {POINTS_FILE_BYTES_MAX}"
+        faults.append(Fault(POINTS_FILE, None, None, message, "Share them out among several agents"))
         return None
     agent, telemetry, devices = agent_file.agent, agent_file.telemetry, agent_file.devices
     surroundings = Surroundings(
@@ -138,7 +232,7 @@ def _read_io_list(directory: Path, agent_file: AgentFile, faults: list[Fault]) -
         devices=None if devices is None else {each.name: each.factory for each in devices if each.name},
         report_deadband=None if telemetry and telemetry.report == "all" else 0.0,
     )
-    return read_io_list(data, surroundings, faults)
+    return read_io_list(data, surroundings, faults, others)
 
 
 def _use_faults(agent_file: AgentFile, io_list: IoList | None) -> list[Fault]:
@@ -146,8 +240,7 @@ def _use_faults(agent_file: AgentFile, io_list: IoList | None) -> list[Fault]:
     if io_list is None or agent_file.devices is None:
         return []
     faults = [
-        Fault(AGENT_FILE, None, f"device.{each.position}.name", f"no row of {POINTS_FILE} reads {each.name}",
-              "Add points for it, or remove the device")
+        Fault(*each.place, f"no row of {POINTS_FILE} reads {each.name}", "Add points for it, or remove the device")
         for each in agent_file.devices
         if each.name and each.name not in io_list.devices
     ]  # fmt: skip
@@ -197,7 +290,10 @@ def _assemble(
     """Everything is right by now, so nothing here can fail."""
     agent, telemetry, outbox, entries = file.agent, file.telemetry, file.outbox, file.devices
     assert agent and telemetry and outbox and entries and io_list  # noqa: PT018 - each is None only beside a fault
-    own = sorted((_device_point(each, agent.organisation, io_list.points) for each in entries), key=_by_tag)
+    by_device: dict[str, list[PointSpec]] = {}
+    for point in io_list.points:
+        by_device.setdefault(point.device, []).append(point)
+    own = sorted((_device_point(each, agent.organisation, by_device[each.name]) for each in entries), key=_by_tag)
     points = (*own, *sorted(io_list.points, key=_by_tag))
     return model.AgentConfig(
         directory=directory,
@@ -228,7 +324,7 @@ def _by_tag(point: PointSpec) -> str:
 
 def _device_point(device: DeviceEntry, organisation: str, points: Sequence[PointSpec]) -> PointSpec:
     """The device's own point: 1 while it answers. It goes stale with the fastest of its points."""
-    fastest = min((point for point in points if point.device == device.name), key=lambda point: point.stale_s)
+    fastest = min(points, key=lambda point: point.stale_s)
     return PointSpec(
         id=0,
         tag=device.name,

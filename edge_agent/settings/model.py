@@ -69,6 +69,23 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenItem:
+    """What a device's manual leaves open and nobody has accepted at the device: ``choice`` is taken meanwhile.
+
+    Values of the ``points`` (their tags) are UNCERTAIN until then.
+    """
+
+    device: str
+    model: str
+    item: str
+    question: str
+    choices: tuple[str, ...]
+    choice: str
+    find_out: str
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentConfig:
     """Everything an agent was told.
 
@@ -89,6 +106,7 @@ class AgentConfig:
     outbox: Outbox
     config_hash: str
     """64 hex digits, see ``config_hash``."""
+    open_items: tuple[OpenItem, ...] = ()
 
     def points_of(self, device: str) -> tuple[PointSpec, ...]:
         """The points of one device, its own among them."""

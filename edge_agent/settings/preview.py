@@ -9,13 +9,17 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from contract.clock import SimulatedClock
 from contract.errors import Fault
 from contract.points import ConditionClass, PointRole, PointSpec
 from drivers.base import Driver
 from edge_agent.settings.connections import make_drivers
-from edge_agent.settings.model import AgentConfig
+from edge_agent.settings.model import AgentConfig, OpenItem
+
+_NAMED_MAX: Final = 3
+"""Devices of one open item."""
 
 
 def driver_faults(config: AgentConfig) -> list[Fault]:
@@ -33,7 +37,28 @@ def check_report(config: AgentConfig) -> list[str]:
         points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
         lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")
     lines.extend(f"  {line}" for driver in _drivers(config) for line in driver.plan_report())
-    return [*lines, *_set_points(config.points), _storage(config)]
+    return [*lines, *_set_points(config.points), _storage(config), *_open_items(config)]
+
+
+def _open_items(config: AgentConfig) -> list[str]:
+    """What the manuals leave open, an item of many equal devices once."""
+    together: dict[tuple[str, str], list[OpenItem]] = {}
+    for each in config.open_items:
+        together.setdefault((each.model, each.item), []).append(each)
+    lines = []
+    for (model, item), found in together.items():
+        devices = [each.device for each in found]
+        named = ", ".join(devices[:_NAMED_MAX]) + (
+            f" and {len(devices) - _NAMED_MAX} more" * (len(devices) > _NAMED_MAX)
+        )
+        first, points = found[0], sum(len(each.points) for each in found)
+        lines += [
+            f"OPEN {item} of {model}, {named}: {first.question}",
+            f"  {first.choice} is taken of {' | '.join(first.choices)}, and {points} points are UNCERTAIN until somebody accepts",
+            f"  find out: {first.find_out}",
+            f"  then: edge-agent accept {config.directory} {first.device} {item} CHOICE --by NAME",
+        ]
+    return lines
 
 
 def _drivers(config: AgentConfig) -> list[Driver]:

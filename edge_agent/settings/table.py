@@ -27,6 +27,7 @@ class Layout:
     columns: Sequence[str]
     required: Sequence[str]
     records_max: int
+    rows_are: str = "points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,17 @@ def read_table(data: bytes, layout: Layout, faults: list[Fault]) -> list[Record]
         remedy = f"The first row names the columns, at least {', '.join(layout.required)}"
         faults.append(Fault(layout.file, None, None, "the file is empty", remedy))
     return []
+
+
+def header_names(data: bytes) -> list[str]:
+    """The names in the header, whatever they are; none where the bytes are no text. For columns that are not known before."""
+    text = data.decode("utf-8-sig", "replace")
+    found: list[str] = []
+    for delimiter in DELIMITERS:
+        for _, cells in _rows(text, delimiter, "", []):
+            found = max(found, [cell for cell in cells if cell], key=len)
+            break
+    return found
 
 
 def _rows(text: str, delimiter: str, file: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
@@ -123,7 +135,9 @@ def _read_records(
     for row, cells in rows:
         if len(records) == layout.records_max:
             remedy = "Share them out among several agents"
-            faults.append(Fault(layout.file, row, None, f"there are more than {layout.records_max} points", remedy))
+            faults.append(
+                Fault(layout.file, row, None, f"there are more than {layout.records_max} {layout.rows_are}", remedy)
+            )
             break
         if any(cells[len(header) :]):
             remedy = "Put cells that hold the separator in quotes; write decimals with a point"
