@@ -30,7 +30,7 @@ _LAYOUT: Final = Layout(POINTS_FILE, COLUMNS, REQUIRED, POINTS_PER_AGENT_MAX)
 
 def write_points(path: Path, rows: Sequence[Row]) -> None:
     """A new file in place of what is there. Raises ConfigError (nothing is written then) and OSError."""
-    _replace(path, points_text(rows))
+    replace_points(path, points_text(rows))
 
 
 def append_points(path: Path, rows: Sequence[Row]) -> None:
@@ -45,7 +45,7 @@ def append_points(path: Path, rows: Sequence[Row]) -> None:
     except FileNotFoundError:
         write_points(path, rows)
     else:
-        _replace(path, appended_text(present, rows))
+        replace_points(path, appended_text(present, rows))
 
 
 def points_text(rows: Sequence[Row]) -> str:
@@ -146,8 +146,8 @@ def _filled(row: Row) -> dict[str, str]:
     return {column: _cell(row, column) for column in row if _cell(row, column)}
 
 
-def _replace(path: Path, text: str) -> None:
-    """In one step: after a crash the file is the former or the new one, with the rights of the former."""
+def replace_points(path: Path, text: str) -> None:
+    """Put a whole text there in one step: after a crash the file is the former or the new one, with the rights of the former. Raises OSError."""
     place = path.resolve()
     draft = place.with_name(f".{place.name}.new")
     with draft.open("w", encoding="utf-8", newline="") as file:

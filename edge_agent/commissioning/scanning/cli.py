@@ -100,7 +100,8 @@ def _scanned(arguments: argparse.Namespace) -> int:
     if arguments.again:
         path.unlink(missing_ok=True)
     search, record = Search(plan), Record(path, settings.endpoint, plan)
-    record.recall(search)
+    if (note := record.recall(search)) is not None:
+        print(note, file=sys.stderr)
     if search.requests:
         print(f"going on with {path}: {search.requests} requests are done", file=sys.stderr)
     trouble: str | None = None

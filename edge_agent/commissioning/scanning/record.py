@@ -1,6 +1,7 @@
 """What a scan was told so far, in a file: one line per outcome, so that an interrupted scan goes on where it was.
 
-The first line says what is scanned; a file of another scan is refused. A last line that was cut off is asked for again.
+The first line says what is scanned; a file of another scan, or with a line that fits none, is refused. A last line that was cut off
+is asked for again, which the person is told.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final, Self
 
 from edge_agent.commissioning.scanning.search import Ask, Outcome, Plan, Refused, Search, Silent, Values
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class RecordError(Exception):
@@ -37,23 +38,45 @@ class Record:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def recall(self, search: Search) -> None:
-        """Tell the search what is on file. Raises RecordError and OSError."""
+    def recall(self, search: Search) -> str | None:
+        """Tell the search what is on file; what to tell the person of a file that was cut off. Raises RecordError and OSError."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
-            return
+            return None
         whole = data[: data.rfind(b"\n") + 1]
         if len(whole) < len(data):
             self._path.write_bytes(whole)
         lines = whole.decode("ascii", "replace").splitlines()
-        if lines and lines[0] != self._head:
-            raise RecordError(f"{self._path} is of another scan: give --state another file, or --again to begin anew")
-        for line in lines[1:]:
-            asked, outcome = _read(line)
-            if asked != (None if search.wants() is None else _key(search.wants())):
-                raise RecordError(f"{self._path} does not fit this scan: give --again to begin anew")
+        if not lines:
+            return f"{self._path} was cut off before it had said anything: beginning anew" if data else None
+        if lines[0] != self._head:
+            what = "is of another scan" if _is_head(lines[0]) else "is no state file of a scan"
+            raise RecordError(f"{self._path} {what}: give --state another file, or --again to begin anew")
+        for number, line in enumerate(lines[1:], 2):
+            asked, outcome = self._read(line, number)
+            if search.next is None or asked != _key(search.next):
+                raise RecordError(f"{self._path}, line {number} does not fit this scan: give --again to begin anew")
             search.take(outcome)
+        return f"{self._path} ended within a line, which is asked again" if len(whole) < len(data) else None
+
+    def _read(self, line: str, number: int) -> tuple[list[Any], Outcome]:
+        """Raises RecordError."""
+        try:
+            *asked, said = json.loads(line)
+            count = asked[-1]
+        except (ValueError, TypeError, IndexError):
+            raise self._damaged(number) from None
+        if said is None:
+            return asked, Silent()
+        if type(said) is int and 0 <= said <= 255:
+            return asked, Refused(said)
+        if isinstance(said, list) and len(said) == count and all(type(each) is int for each in said):
+            return asked, Values(tuple(said))
+        raise self._damaged(number)
+
+    def _damaged(self, number: int) -> RecordError:
+        return RecordError(f"{self._path}, line {number} is damaged: give --again to begin anew")
 
     def save(self, ask: Ask, outcome: Outcome) -> None:
         said = (
@@ -67,16 +90,12 @@ class Record:
         self._file.flush()
 
 
-def _key(ask: Ask | None) -> list[Any]:
-    assert ask is not None
+def _key(ask: Ask) -> list[Any]:
     return [ask.unit, ask.table.value, ask.start, ask.count]
 
 
-def _read(line: str) -> tuple[list[Any], Outcome]:
+def _is_head(line: str) -> bool:
     try:
-        *asked, said = json.loads(line)
-    except ValueError as error:
-        raise RecordError(f"a line of the state file is damaged: {error}") from None
-    if isinstance(said, list):
-        return asked, Values(tuple(said))
-    return asked, Silent() if said is None else Refused(said)
+        return "plan" in json.loads(line)
+    except (ValueError, TypeError):
+        return False

@@ -36,10 +36,7 @@ def _table(plan: Plan, table: Table, found: TableFound) -> Iterator[str]:
     if found.state is not State.PRESENT:
         yield f"  {table}: {found.state}"
         return
-    limit = f"; no more than {found.length_max} in a request: " if found.length_max else ""
-    key = "max_bits" if table.holds_bits else "max_registers"
-    limit += f"{key} = {found.length_max}" if found.length_max else ""
-    yield f"  {table}: {len(found.words)} readable of {plan.last - plan.first + 1}{limit}"
+    yield f"  {table}: {len(found.words)} readable of {plan.last - plan.first + 1}{_lengths(table, found)}"
     for first, last in found.runs():
         words = [found.words[address] for address in range(first, last + 1)]
         dead = sum(word == 0 for word in words)
@@ -47,6 +44,19 @@ def _table(plan: Plan, table: Table, found: TableFound) -> Iterator[str]:
         samples = [f"{first + i}={word}" for i, word in enumerate(words) if word][:_SAMPLES_MAX]
         text = f"    {first}..{last}: " + ("all zero" if dead == len(words) else f"{dead} zero, {', '.join(samples)}")
         yield text + (f"; {len(moved)} changed: {', '.join(map(str, moved[:_SAMPLES_MAX]))}" if moved else "")
+
+
+def _lengths(table: Table, found: TableFound) -> str:
+    """How much the device gives at once, and how sure that is."""
+    key = "max_bits" if table.holds_bits else "max_registers"
+    walls = sorted(found.walls)[:_SAMPLES_MAX]
+    if found.length_max == 1 and walls:
+        return f"; one in a request was all that was given, at {len(walls)} places: {key} = 1"
+    if found.length_max is not None:
+        text = f"; no more than {found.length_max} in a request: {key} = {found.length_max}"
+    else:
+        text = f"; up to {found.longest} in a request, no limit was seen" if found.longest else ""
+    return text + (f"; no request across {', '.join(f'{wall - 1}|{wall}' for wall in walls)}" if walls else "")
 
 
 def _moves(found: TableFound, address: int) -> bool:
@@ -62,6 +72,8 @@ def as_json(endpoint: str, search: Search) -> dict[str, Any]:
                     "state": each.state.value,
                     "ranges": [list(run) for run in each.runs()],
                     "length_max": each.length_max,
+                    "longest": each.longest,
+                    "walls": sorted(each.walls),
                     "values": {str(address): word for address, word in sorted(each.words.items())},
                     "changed": [address for address in sorted(each.words) if _moves(each, address)],
                 }

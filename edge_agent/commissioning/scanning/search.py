@@ -3,15 +3,20 @@
 No socket and no clock: ``wants`` says the next request, ``take`` is told its outcome. The same outcomes always lead to the same
 requests, so a scan that was interrupted goes on by being told again what it was told before.
 
-Blocks grow while they are given and are halved when they are refused; a block that was refused though all of its parts are given
-shows the longest request. Only an address that was refused alone is one that the device does not have. After ``stride`` of those in a
-row only each ``stride``-th address is asked: no run of as many readable addresses is missed, with a stride of 1 none at all.
+Blocks grow while they are given and are halved when they are refused. Only an address that was refused alone is one that the device
+does not have. After ``stride`` of those in a row only each ``stride``-th address is asked: no run of as many readable addresses is
+missed, with a stride of 1 none at all.
+
+A block that was refused though all of its parts are given is one of two things: longer than the device gives at once, or laid
+across an inner wall (a device made of parts refuses a request that begins in one part and ends in another). Which of them is proved
+(``_measured``) before it is called a limit.
 
 Requests are bounded: ``requests_max`` of the plan, and by themselves (``bound``).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +30,8 @@ BITS_MAX: Final = 2000
 """In one request (Modbus application protocol 1.1b3, clauses 6.1 to 6.4)."""
 SILENT_MAX: Final = 6
 """Requests in a row without an answer, each asked twice: the unit is lost."""
+MEASURED_MAX: Final = 4
+"""Spans of a table in which the longest request is looked for; each costs a dozen requests at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class Plan:
     @property
     def bound(self) -> int:
         """More requests than this are never made, if each is answered; twice as many where none is."""
-        return len(self.units) * len(self.tables) * (3 * (self.last - self.first + 1) + 40)
+        return len(self.units) * len(self.tables) * (4 * (self.last - self.first + 1) + 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,17 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class TableFound:
-    """``words`` by address as first read, ``again`` as read in the second pass; ``refused`` alone. ``length_max``: the longest
-    request, where a longer one was refused."""
+    """``words`` by address as first read, ``again`` as read in the second pass; ``refused`` alone. ``blocks`` are the requests, start
+    and count, that were given while it was explored. ``longest`` request given; ``length_max``, where it is proved that no longer
+    one is; ``walls`` are addresses that no request may reach together with the one before."""
 
     state: State = State.UNKNOWN
     words: dict[int, int] = field(default_factory=dict)
     again: dict[int, int] = field(default_factory=dict)
     refused: set[int] = field(default_factory=set)
+    blocks: list[tuple[int, int]] = field(default_factory=list)
+    walls: set[int] = field(default_factory=set)
+    measured: int = 0
     longest: int = 0
     length_max: int | None = None
 
@@ -131,6 +142,11 @@ class Search:
     @property
     def exhausted(self) -> bool:
         return self._next is not None and self.requests >= self.plan.requests_max
+
+    @property
+    def next(self) -> Ask | None:
+        """The next request, allowed or not; None where the search has come to its end."""
+        return self._next
 
     def wants(self) -> Ask | None:
         """The next request; None where there is none, or none is allowed any more."""
@@ -194,8 +210,9 @@ class Search:
                 _store(found, place, outcome)
                 place, size, barren = place + count, min(2 * max(size, count), longest), 0
                 if bracket is not None and place >= bracket[1]:
-                    if bracket[1] - bracket[0] > found.longest:
-                        longest = yield from self._length(unit, table, found, bracket)
+                    if bracket[1] - bracket[0] > found.longest > 1 and found.length_max is None:
+                        yield from self._measured(unit, table, found, bracket[0], bracket[1] - bracket[0])
+                        longest = found.length_max or longest
                     bracket = None
             elif count > 1:
                 bracket, size = (place, place + count), count
@@ -204,6 +221,7 @@ class Search:
                 place, size, bracket, barren = place + 1, 1, None, barren + 1
                 if barren >= self.plan.stride > 1:
                     place, barren = (yield from self._skipped(unit, table, found, place)), 0
+        yield from self._longest(unit, table, found, longest)
 
     def _skipped(self, unit: int, table: Table, found: TableFound, place: int) -> Generator[Ask, Outcome, int]:
         """Each ``stride``-th address from ``place`` on; where to go on with all of them."""
@@ -216,31 +234,45 @@ class Search:
             place, grid = grid + 1, grid + self.plan.stride
         return self.plan.last + 1
 
-    def _length(
-        self, unit: int, table: Table, found: TableFound, block: tuple[int, int]
-    ) -> Generator[Ask, Outcome, int]:
-        """The longest request that is given, found in a block that is readable in parts and was refused whole."""
-        given, refused = max(1, found.longest), block[1] - block[0]
+    def _longest(self, unit: int, table: Table, found: TableFound, longest: int) -> _Asking:
+        """Look for a limit in the longest readable spans: blocks grow by doubling, so a run of 50 alone shows none of 20."""
+        while found.length_max is None and found.measured < MEASURED_MAX:
+            first, end = max(_spans(found), key=lambda span: span[1] - span[0], default=(0, 0))
+            count = min(end - first, longest)
+            if count <= found.longest:
+                return
+            outcome = yield from self._asked(Ask(unit, table, first, count))
+            if isinstance(outcome, Values):
+                found.longest = count
+            else:
+                yield from self._measured(unit, table, found, first, count)
+        if found.longest == 1 and found.measured == MEASURED_MAX:
+            found.length_max = 1  # nothing longer was given anywhere, which no pair can prove
+
+    def _measured(self, unit: int, table: Table, found: TableFound, first: int, refused: int) -> _Asking:
+        """Of a readable span that was refused as ``refused`` in one, find what is given from its start. The place after that is
+        a wall if it is refused as a pair with the one before; otherwise it is the length that was refused."""
+        if found.measured == MEASURED_MAX:
+            return
+        found.measured += 1
+        given = 1
         while refused - given > 1:
             middle = (given + refused) // 2
-            outcome = yield from self._asked(Ask(unit, table, block[0], middle))
-            if isinstance(outcome, Values):
-                given = middle
-            else:
-                refused = middle
-        found.longest = found.length_max = given
-        return given
+            outcome = yield from self._asked(Ask(unit, table, first, middle))
+            given, refused = (middle, refused) if isinstance(outcome, Values) else (given, middle)
+        found.longest = max(found.longest, given)
+        pair = (yield from self._asked(Ask(unit, table, first + given - 1, 2))) if given > 1 else None
+        if not isinstance(pair, Values):
+            found.walls.add(first + given)
+        elif given == found.longest:
+            found.length_max = given
 
     def _second_pass(self, unit: int, table: Table, found: TableFound) -> _Asking:
         self._silent_in_row = 0
-        for first, last in list(found.runs()):
-            place = first
-            while place <= last:
-                count = min(found.longest, last + 1 - place)
-                outcome = yield from self._asked(Ask(unit, table, place, count))
-                if isinstance(outcome, Values):
-                    found.again |= {place + i: word for i, word in enumerate(outcome.words)}
-                place += count
+        for place, count in found.blocks:
+            outcome = yield from self._asked(Ask(unit, table, place, count))
+            if isinstance(outcome, Values):
+                found.again |= {place + i: word for i, word in enumerate(outcome.words)}
 
     def _asked(self, ask: Ask) -> Generator[Ask, Outcome, Outcome]:
         """The outcome of a request, which is asked again once where nothing came. Raises _UnitLost."""
@@ -255,4 +287,12 @@ class Search:
 
 def _store(found: TableFound, place: int, values: Values) -> None:
     found.words |= {place + i: word for i, word in enumerate(values.words)}
+    found.blocks.append((place, len(values.words)))
     found.longest = max(found.longest, len(values.words))
+
+
+def _spans(found: TableFound) -> Iterator[tuple[int, int]]:
+    """Start and end of each readable range, cut at the walls that are known."""
+    for first, last in found.runs():
+        cuts = [first, *sorted(wall for wall in found.walls if first < wall <= last), last + 1]
+        yield from itertools.pairwise(cuts)

@@ -1,4 +1,5 @@
-"""A running agent with a device of the rig, and no control room: what is asked on site is asked without one."""
+"""A running agent with a device of the rig, and no control room: what is asked on site is asked without one. A device of the tests'
+own for commands that need no agent."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from edge_agent.station.control import ControlError, ask
 from hil_tests.field import one_device, wait_for, write_agent_file, write_points
 from hil_tests.processes import Program
 from hil_tests.rig.rig import Rig
+from naive.modbus_device import Device, on_a_line, on_tcp
 
 START_S = 90.0
 """The first agent on a machine compiles its detectors."""
@@ -88,3 +90,22 @@ def new_station(tmp_path):
     yield make
     for station in stations:
         station.__exit__()
+
+
+@pytest.fixture
+def device():
+    return Device()
+
+
+@pytest.fixture
+def port(device):
+    """Where the device listens on 127.0.0.1."""
+    with on_tcp(device) as port:
+        yield port
+
+
+@pytest.fixture
+def serial_port(device):
+    """The terminal behind which the device speaks RTU."""
+    with on_a_line(device) as path:
+        yield path

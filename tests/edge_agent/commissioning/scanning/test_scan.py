@@ -88,3 +88,74 @@ def test_proposals_are_marked_as_such_and_guess_floats(device, scan, tmp_path):
 def test_what_is_typed_wrong_costs_no_request(device, scan, words):
     assert scan(*words) == 2
     assert device.asked == []
+
+
+def test_a_state_file_that_was_cut_off_is_gone_on_with_and_a_broken_one_is_refused_in_words(
+    device, scan, tmp_path, capsys
+):
+    state = tmp_path / "state.jsonl"
+    device.put(0, *range(200))
+    assert scan("--json") == 0
+    whole, first, asked = state.read_bytes(), capsys.readouterr().out, len(device.asked)
+    head, *lines = whole.splitlines(keepends=True)
+
+    state.write_bytes(whole[:-3])
+    assert scan("--json") == 0
+    told = capsys.readouterr()
+    assert "ended within a line, which is asked again" in told.err
+    assert (told.out, len(device.asked), state.read_bytes()) == (first, asked + 1, whole)
+
+    state.write_bytes(head[:-5])
+    assert scan("--json") == 0
+    told = capsys.readouterr()
+    assert "cut off before it had said anything: beginning anew" in told.err
+    assert (told.out, state.read_bytes()) == (first, whole)
+
+    asked = len(device.asked)
+    for broken, words in {
+        head + b"".join([b"rubbish\n", *lines[1:]]): "line 2 is damaged",
+        head + b"".join([*lines[:3], b'[1, "holding", 3, 4, [1, 2]]\n']): "line 5 is damaged",
+        head + lines[1]: "line 2 does not fit this scan",
+        whole + lines[-1]: "does not fit this scan",
+        b"tag,source\n": "is no state file of a scan",
+    }.items():
+        state.write_bytes(broken)
+        assert scan("--json") == 2
+        assert words in (told := capsys.readouterr().err)
+        assert "--again" in told
+        assert state.read_bytes() == broken
+    assert len(device.asked) == asked
+
+
+def test_a_lower_limit_on_requests_than_were_made_asks_nothing_more(device, scan, capsys):
+    device.put(0, *range(200))
+    assert scan("--requests-max", "9") == 1
+    asked = len(device.asked)
+    assert scan("--requests-max", "4") == 1
+    assert "--requests-max 4 is reached" in capsys.readouterr().err
+    assert len(device.asked) == asked
+
+
+def test_it_only_reads_asks_one_thing_at_a_time_and_rests_between(device, scan):
+    for function in (1, 2, 3, 4):
+        device.put(7, *[1] * 20, function=function)
+    device.hold_s = 0.002
+    tables = ["--tables", "holding,input,coil,discrete", "--addresses", "0-60", "--stride", "8"]
+    assert scan(*tables, "--pause-ms", "8") == 0
+    assert {function for _, function, *_ in device.asked} == {1, 2, 3, 4}
+    assert device.overlaps == 0
+    assert min(device.rests_s) >= 0.008
+
+
+def test_a_serial_line_is_scanned_unit_by_unit(device, serial_port, tmp_path, capsys):
+    device.units = {7}
+    device.put(40, *range(30, 60), function=4)
+    device.most = 10
+    line = f"rtu://{serial_port}?baudrate=115200&parity=none"
+    words = ["scan", line, "--units", "6-8", "--tables", "holding,input", "--addresses", "30-79", "--timeout-s", "0.2"]
+    assert main([*words, "--pause-ms", "0", "--state", str(tmp_path / "state.jsonl"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["state"] for each in found["units"].values()] == ["does not answer", "answers", "does not answer"]
+    table = found["units"]["7"]["tables"]["input"]
+    assert (table["ranges"], table["length_max"]) == ([[40, 69]], 10)
+    assert table["values"] == {str(40 + i): 30 + i for i in range(30)}

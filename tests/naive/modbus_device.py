@@ -1,22 +1,26 @@
-"""A Modbus device of the tests' own on a real socket or a pseudo-terminal, in a thread."""
+"""A plain Modbus device on a real socket or a pseudo-terminal, in a thread: it answers as its words say and tells what it was asked."""
 
 from __future__ import annotations
 
 import os
+import select
+import socket
 import socketserver
 import struct
 import threading
+import time
 import tty
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-import pytest
 from pymodbus.framer import FramerRTU
 
 
 class Device:
     """``words`` by (function, address); what is not there is refused with 02, as is more than ``most`` with 03.
 
-    ``units`` are those that answer, None for any; ``code`` refuses everything; ``mute`` answers nothing.
+    ``units`` are those that answer, None for any; ``code`` refuses everything; ``mute`` answers nothing. Over TCP each answer waits
+    for ``hold_s``; ``overlaps`` counts requests that came before the former one was answered, ``rests_s`` are the times without any.
     """
 
     def __init__(self) -> None:
@@ -26,6 +30,11 @@ class Device:
         self.code: int | None = None
         self.mute = False
         self.asked: list[tuple[int, int, int, int]] = []
+        self.hold_s = 0.0
+        self.overlaps = 0
+        self.rests_s: list[float] = []
+        self._busy = threading.Lock()
+        self._answered_s: float | None = None
 
     def put(self, start: int, *words: int, function: int = 3) -> None:
         self.words |= {(function, start + i): word for i, word in enumerate(words)}
@@ -46,21 +55,31 @@ class Device:
             data = struct.pack(f">{count}H", *words)
         return bytes((function, len(data))) + data
 
+    def serve(self, connection: socket.socket, unit: int, pdu: bytes) -> bytes | None:
+        """The answer, in its time, and a note of whether another request came meanwhile."""
+        if self._answered_s is not None:
+            self.rests_s.append(time.monotonic() - self._answered_s)
+        alone = self._busy.acquire(blocking=False)
+        waiting, _, _ = select.select([connection], [], [], self.hold_s)
+        self.overlaps += bool(waiting) or not alone
+        reply = self.answer(unit, pdu)
+        self._answered_s = time.monotonic()
+        if alone:
+            self._busy.release()
+        return reply
 
-@pytest.fixture
-def device() -> Device:
-    return Device()
 
-
-@pytest.fixture
-def port(device: Device) -> Iterator[int]:
+@contextmanager
+def on_tcp(device: Device) -> Iterator[int]:
     """Where the device listens on 127.0.0.1."""
 
     class Handler(socketserver.StreamRequestHandler):
+        rbufsize = 0  # what has come is seen where it waits
+
         def handle(self) -> None:
             while len(head := self.rfile.read(7)) == 7:
                 number, _, size, unit = struct.unpack(">HHHB", head)
-                pdu = device.answer(unit, self.rfile.read(size - 1))
+                pdu = device.serve(self.connection, unit, self.rfile.read(size - 1))
                 if pdu is not None:
                     self.wfile.write(struct.pack(">HHHB", number, 0, len(pdu) + 1, unit) + pdu)
 
@@ -76,8 +95,8 @@ def port(device: Device) -> Iterator[int]:
         thread.join()
 
 
-@pytest.fixture
-def serial_port(device: Device) -> Iterator[str]:
+@contextmanager
+def on_a_line(device: Device) -> Iterator[str]:
     """The terminal behind which the device speaks RTU."""
     ours, theirs = os.openpty()
     tty.setraw(theirs)
