@@ -12,6 +12,8 @@ chromium|command -v chromium|tests look at the pages in a real browser
 fonts-noto-cjk|fc-list :lang=zh | grep -q .|and see Chinese there
 libmodbus-dev|test -f /usr/include/modbus/modbus.h|the Modbus driver is tried and measured against libmodbus
 openssh-server|command -v sshd|configurations are pushed to gateways over a real ssh
+stunnel4|command -v stunnel4 && command -v openssl|the Modbus driver speaks TLS with it
+socat|command -v socat|makes a converter of a network and a serial line, which the Modbus driver reads
 mbpoll|command -v mbpoll|a Modbus client of others reads the same registers
 npm|command -v npm|installs servers of others that the drivers are tried against"
 
