@@ -132,6 +132,12 @@ def test_touchpoint_judges_a_channel_by_its_state(site, instrument, state, quali
     assert seen["CH3"] == (50.0, quality)
 
 
+def test_touchpoint_knows_the_state_of_a_channel_before_its_value_whichever_are_used(site, instrument):
+    instrument.put(4, 0, *[0] * 128)
+    seen = site.read(instrument, "honeywell_touchpoint_pro", '[device.parameters]\nchannel = "1,64"')
+    assert seen == {"CH1": (0.0, GOOD), "CH64": (0.0, GOOD)}
+
+
 def test_touchpoint_asks_for_at_most_512_bits(site, instrument):
     instrument.put(2, 0, *[0] * 1040)
     instrument.put(4, 0, *[0] * 128)

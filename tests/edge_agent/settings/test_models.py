@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import Fault
+from edge_agent.settings import load as load_module
 from edge_agent.settings.agent_file import DEVICES_MAX
 from edge_agent.settings.model import AgentConfig
 from edge_agent.settings.models.expression import ExpressionError, fill, names_in, written
@@ -176,11 +177,18 @@ def test_three_hundred_devices_are_one_table(site):
     assert report == ["OPEN order of head, h0, h1, h2 and 297 more: Which order?"]
 
 
-def test_there_are_no_more_devices_than_a_frame_with_latest_values_has_room_for(site):
-    site.write_toml(HEAD)
-    rows = [f"h{i},head,10.0.{i // 200}.{i % 200 + 1},tank" for i in range(DEVICES_MAX + 1)]
+@pytest.mark.parametrize("in_table", [DEVICES_MAX, DEVICES_MAX + 1])
+def test_there_are_no_more_devices_than_a_frame_with_latest_values_has_room_for(site, in_table):
+    site.write_toml(HEAD + (DEVICE if in_table == DEVICES_MAX else ""))
+    rows = [f"h{i},head,10.0.{i // 200}.{i % 200 + 1},tank" for i in range(in_table)]
     (site.path / "devices.csv").write_text("name,model,host,source\n" + "\n".join(rows))
-    assert "more than 1024 devices" in str(site.faults())
+    assert "more than 1024" in str(site.faults())
+
+
+def test_the_points_of_models_and_of_the_list_are_bounded_together(site, monkeypatch):
+    site.load()
+    monkeypatch.setattr(load_module, "POINTS_FILE_BYTES_MAX", 100)
+    assert "the points of all models and this list" in str(site.faults())
 
 
 # --- open items ---------------------------------------------------------------------------------------------------------
