@@ -25,6 +25,7 @@ from edge_agent.commissioning.models import cli as models
 from edge_agent.commissioning.pushing import cli as pushing
 from edge_agent.commissioning.scanning import cli as scanning
 from edge_agent.commissioning.trying import cli as trying
+from edge_agent.commissioning.watching import cli as watching
 
 MISSING_EXTRA: Final = (
     "edge-agent needs more packages ({name} is missing). Install them: pip install 'parksentry[edge]'"
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     browsing.add(commands)
     importing.add(commands)
     loopcheck.add(commands)
+    watching.add(commands)
     trying.add(commands)
     models.add(commands)
     pushing.add(commands)

@@ -125,6 +125,16 @@ def test_a_server_that_has_no_room_for_one_bookmark_is_told_of():
     assert tree.left.refused == [("Objects", "the server keeps no bookmark for so many references")]
 
 
+def test_nodes_for_which_there_was_no_room_are_asked_for_again():
+    below = {number: [reference(10 * number + i) for i in range(3)] for number in range(1, 7)}
+    children = {OBJECTS: [reference(number) for number in below]} | {
+        key(number): each for number, each in below.items()
+    }
+    tree = found(MadeUpServer(children, page=2, bookmarks=1))
+    assert tree.size == 6 + 18
+    assert tree.left.refused == []
+
+
 def test_calls_keep_to_the_limit_that_the_server_names():
     server = MadeUpServer({OBJECTS: [reference(number) for number in range(1, 40)]}, bears=7, says=7)
     tree = found(server)

@@ -6,7 +6,7 @@ import math
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.ids import is_tag
@@ -27,6 +27,8 @@ NAMESPACES = ["http://opcfoundation.org/UA/", "urn:own", "urn:plant"]
 
 
 @given(IDENTIFIERS, URIS)
+@example("a;b%3b", "urn:a;b")
+@example("x", "urn:100%3b")
 def test_an_address_reads_back_as_the_node(identifier, uri):
     text = address_of(NodeKey(1, identifier), ["", uri])
     assert text is not None

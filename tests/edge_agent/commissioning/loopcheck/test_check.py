@@ -109,6 +109,15 @@ def test_bad_and_moving_readings_never_stand_still(bench):
         assert bench.hold(10 + step % 2, 0.5) is None
 
 
+def test_a_break_in_between_begins_anew():
+    settling = Settling(applied_s=0, window_s=2, spread_max=1)
+    for moment, quality in ((1, "GOOD"), (2, "GOOD"), (3, "BAD_COMM_FAILURE"), (4, "GOOD"), (5, "GOOD")):
+        settling.take(Seen(5.0, quality, moment))
+    assert settling.mean is None
+    settling.take(Seen(5.0, "GOOD", 6))
+    assert settling.mean == 5
+
+
 def test_a_reading_before_the_reference_does_not_count():
     settling = Settling(applied_s=10, window_s=1, spread_max=1)
     for moment in (8, 9, 10):
