@@ -21,6 +21,17 @@ Scaling: TypeAlias = tuple[float, float]
 Value: TypeAlias = float | str | None
 """What a decoding makes of registers; None where they hold no number, or no text, of that kind."""
 
+RAW_SPANS: Final = (
+    (Coding.INT16, 0, 27_648),
+    (Coding.INT16, 5_530, 27_648),
+    (Coding.UINT16, 0, 4_095),
+    (Coding.UINT16, 0, 65_535),
+    (Coding.INT16, 6_400, 32_000),
+    (Coding.INT16, 4_000, 20_000),
+)
+"""What analog inputs give for 0 to 100 % of an instrument: Siemens S7-300 to S7-1500 (rated range; 5530 is 4 mA of 0 to 20), converters
+of 12 and 16 bits, Siemens S7-200 (4 to 20 mA), microamperes."""
+
 SCALINGS: Final[tuple[Scaling, ...]] = ((1.0, 0.0), (0.1, 0.0), (0.01, 0.0), (0.001, 0.0), (10.0, 0.0))
 TEXT_REGISTERS: Final = 4
 _ONE_WORD: Final = (WordOrder.ABCD, WordOrder.BADC)
@@ -33,7 +44,8 @@ _FLOATS: Final = (Coding.FLOAT32, Coding.FLOAT64, Coding.FLOAT16)
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """One way. ``width`` counts registers; ``bit`` is that of a single bit of a register."""
+    """One way. ``width`` counts registers; ``bit`` is that of a single bit of a register; ``span`` are the raw numbers at both ends
+    of the instrument's range, where scale and offset were made of them."""
 
     number: int
     coding: Coding
@@ -43,10 +55,13 @@ class Decoding:
     offset: float = 0.0
     encoding: Encoding = Encoding.ASCII
     bit: int | None = None
+    span: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
-        """As a person may type it: ``float32/CDAB``, ``uint16*0.1``, ``string/BADC:gb18030``."""
+        """As a person may type it: ``float32/CDAB``, ``uint16*0.1``, ``string/BADC:gb18030``, ``int16:0..27648``."""
+        if self.span is not None:
+            return f"{self.coding}:{self.span[0]}..{self.span[1]}"
         text = self.coding.value + (f"/{self.order}" if self.order is not WordOrder.ABCD else "")
         text += f":{self.encoding}" if self.encoding is not Encoding.ASCII else ""
         text += f"*{self.scale:g}" if self.scale != 1 else ""
@@ -66,14 +81,29 @@ class Decoding:
         }
 
 
-def of_registers(more: Sequence[Scaling] = (), text_registers: int = TEXT_REGISTERS) -> tuple[Decoding, ...]:
-    """All decodings of registers, those with the scalings ``more`` last, numbered from 1."""
+def of_registers(
+    more: Sequence[Scaling] = (),
+    text_registers: int = TEXT_REGISTERS,
+    measured: tuple[float, float] | None = None,
+) -> tuple[Decoding, ...]:
+    """All decodings of registers, numbered from 1; last those with the scalings ``more``, and the raw spans of an instrument that
+    measures from ``measured[0]`` to ``measured[1]``."""
     ways = [*_numbers(SCALINGS), *_floats(), *_texts(text_registers)]
     ways += _numbers([each for each in dict.fromkeys(more) if each not in SCALINGS])
-    return tuple(
+    found = [
         Decoding(i, coding, width, order, *scaling, encoding)
         for i, (coding, width, order, scaling, encoding) in enumerate(ways, 1)
-    )
+    ]
+    for coding, first, last in RAW_SPANS if measured else ():
+        scale, offset = _scaling(first, last, measured or (0.0, 0.0))
+        found.append(Decoding(len(found) + 1, coding, 1, scale=scale, offset=offset, span=(first, last)))
+    return tuple(found)
+
+
+def _scaling(first: int, last: int, measured: tuple[float, float]) -> Scaling:
+    """With so few digits that a person can check them in points.csv."""
+    scale = (measured[1] - measured[0]) / (last - first)
+    return float(f"{scale:.12g}"), float(f"{measured[0] - first * scale:.12g}")
 
 
 def of_a_bit(bit: int | None) -> tuple[Decoding, ...]:

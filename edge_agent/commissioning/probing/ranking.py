@@ -51,6 +51,7 @@ class Reason(StrEnum):
     UNUSUAL = "unusual size"
     SMALL = "small whole number"
     LARGE = "large whole number"
+    RAW_SPAN = "raw span of an analog input"
     SCALE_UNKNOWN = "the scale is anybody's guess"
     DIGITS = "decimal digits only"
     SMOOTH = "changes little between reads"
@@ -60,7 +61,7 @@ class Reason(StrEnum):
 _WEIGHT: Final = {
     Reason.EXPECTED: 1000.0, Reason.IN_RANGE: 20.0, Reason.NEXT_TO_NOTHING: -12.0, Reason.TEXT: 12.0,
     Reason.FEW_DIGITS: 8.0, Reason.ORDINARY: 4.0, Reason.UNUSUAL: -8.0, Reason.SMALL: 3.0, Reason.LARGE: -4.0,
-    Reason.SCALE_UNKNOWN: -6.0, Reason.SMOOTH: 6.0, Reason.JUMPS: -12.0, Reason.DIGITS: -1.0,
+    Reason.SCALE_UNKNOWN: -6.0, Reason.RAW_SPAN: -3.0, Reason.SMOOTH: 6.0, Reason.JUMPS: -12.0, Reason.DIGITS: -1.0,
 }  # fmt: skip
 _EXPECTED_SHARE: Final = 10.0
 """Taken off by how far from the middle of the tolerance a value lies."""
@@ -156,6 +157,8 @@ def _of_itself(decoding: Decoding, value: float) -> tuple[list[Reason], bool]:
             return [Reason.UNUSUAL], False
         few = _has_few_digits(decoding.coding, value)
         return [Reason.ORDINARY, *([Reason.FEW_DIGITS] if few else [])], True
+    if decoding.span is not None:
+        return [Reason.RAW_SPAN], True
     small = abs((value - decoding.offset) / decoding.scale) <= SMALL_MAX[decoding.width]
     digits = decoding.coding in (Coding.BCD16, Coding.BCD32, Coding.BCD64, Coding.TENTHS16)
     return [Reason.SMALL if small else Reason.LARGE, *([Reason.DIGITS] if digits else [])], small

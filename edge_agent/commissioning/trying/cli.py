@@ -35,6 +35,7 @@ examples:
   edge-agent try tcp://10.0.0.9:502/1 holding:40                what is there, in every decoding
   edge-agent try tcp://10.0.0.9/1/holding:40 --range 0..100     the instrument measures 0 to 100
   edge-agent try 10.0.0.9 40041 --expect 21.5                   its display shows 21.5; 40041 is the manual's number
+  edge-agent try 10.0.0.9 30001 --range -40..85 --expect 22     a card's raw number (0..27648, 4000..20000, ...) is found by both
   edge-agent try rtu:///dev/ttyS1 input:0 --baudrate 9600 --parity none --unit 7
   edge-agent try /etc/parksentry/site-a plc-1 holding:40        a device of agent.toml
   edge-agent try /etc/parksentry/site-a LT-202                  a point of points.csv: is its decoding right?
@@ -59,7 +60,9 @@ def add(commands: Any) -> None:
     line.add_argument("--stop-bits", type=int, choices=(1, 2))
     line.add_argument("--timeout-s", type=float, metavar="S")
     known = parser.add_argument_group("what is known of the value")
-    known.add_argument("--range", metavar="LOW..HIGH", help="of the instrument, in its unit")
+    known.add_argument(
+        "--range", metavar="LOW..HIGH", help="of the instrument, in its unit; raw spans as 0..27648 are tried, too"
+    )
     known.add_argument("--expect", type=float, metavar="X", help="what its own display says")
     known.add_argument("--tolerance", type=float, metavar="T", help="how far from that it may be (2 %% if left out)")
     known.add_argument(
@@ -115,7 +118,7 @@ def _tried(arguments: argparse.Namespace) -> int:
         print(f"WARNING: {warning}", file=sys.stderr)
     hints = _hints(arguments, target.cells)
     scalings = [(scale, 0.0) for scale in arguments.scale] + target.scalings()
-    ways = ways_of(target.place, scalings, arguments.length)
+    ways = ways_of(target.place, scalings, arguments.length, hints)
     watches = arguments.watch if arguments.watch is not None else sys.stdin.isatty() and sys.stdout.isatty()
     watches = watches and not arguments.json and not arguments.accept
 

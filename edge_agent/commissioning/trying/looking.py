@@ -90,7 +90,9 @@ class Looking:
         raise NoAnswerError(f"{self._place}: {failures.exception_in_words(code)}", advice)
 
 
-def ways_of(place: Place, more: Sequence[decodings.Scaling], text_registers: int) -> tuple[Decoding, ...]:
+def ways_of(place: Place, more: Sequence[decodings.Scaling], text_registers: int, hints: Hints) -> tuple[Decoding, ...]:
+    """Every decoding that the place may have; those with the raw spans of analog inputs where the range is known."""
     if place.table.holds_bits or place.bit is not None:
         return decodings.of_a_bit(place.bit)
-    return decodings.of_registers(more, text_registers)
+    measured = None if hints.low is None or hints.high is None else (hints.low, hints.high)
+    return decodings.of_registers(more, text_registers, measured)

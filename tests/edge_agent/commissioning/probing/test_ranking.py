@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drivers.modbus.address import Coding, Table
-from edge_agent.commissioning.probing.decodings import SCALINGS, Reader, of_registers
+from edge_agent.commissioning.probing.decodings import RAW_SPANS, SCALINGS, Reader, of_registers
 from edge_agent.commissioning.probing.ranking import Hints, Reason, rank
 from naive.modbus_registers import encode
 
@@ -70,6 +70,8 @@ def test_an_expectation_that_one_decoding_alone_meets_puts_it_first(sample):
     found = judged(data, hints=hints)
     met = {each.decoding for each in found if each.plausible}
     assert way in met
+    assert all(isinstance(each.value, float) for each in found if each.plausible)
+    assert all(abs(each.value - value) <= hints.tolerance for each in found if each.plausible)
     assert {each.decoding for each in found[: len(met)]} == met
     if len(met) == 1:
         assert found[0].decoding is way
@@ -134,3 +136,35 @@ def test_a_value_that_changes_a_little_is_smooth_in_its_own_order_only(value):
     own = found["float32/CDAB"]
     assert Reason.SMOOTH in own.reasons
     assert math.isclose(float(own.value or 0), later)
+
+
+@given(
+    st.sampled_from(RAW_SPANS),
+    st.floats(-1e4, 1e4).map(lambda number: round(number, 3)),
+    st.floats(0.01, 1e5).map(lambda number: round(number, 3)),
+    st.floats(0.1, 0.9),
+)
+def test_the_raw_number_of_an_analog_input_is_scaled_to_the_range_of_its_instrument(card, low, width, share):
+    coding, first, last = card
+    high = low + width
+    raw = round(first + share * (last - first))
+    ways = of_registers(measured=(low, high))
+    assert ways[: len(WAYS)] == WAYS, "numbers of the others stay the same"
+    assert len({way.name for way in ways}) == len(ways)
+    meant = low + (raw - first) / (last - first) * width
+    hints = Hints(low, high, meant, 0.001 * width)
+    found = rank(ways, [Reader(ways, Table.HOLDING, 4).read(struct.pack(">H", raw) + bytes(6))], hints)
+    (own,) = [each for each in found if (each.decoding.coding, each.decoding.span) == (coding, (first, last))]
+    assert own.plausible
+    assert math.isclose(float(own.value or 0), meant, abs_tol=1e-6 * width + 1e-9 * abs(low))
+    cells = own.decoding.cells()
+    assert math.isclose(
+        raw * float(cells["scale"] or 1) + float(cells["offset"] or 0), float(own.value or 0), abs_tol=1e-6
+    )
+
+
+def test_a_raw_span_stands_behind_what_needs_none():
+    ways = of_registers(measured=(0.0, 100.0))
+    found = rank(ways, [Reader(ways, Table.HOLDING, 4).read(struct.pack(">4H", 415, 0, 0, 0))], Hints(0, 100))
+    marked = [each.decoding.name for each in found if each.plausible]
+    assert marked.index("uint16*0.1") < marked.index("uint16:0..4095")

@@ -170,6 +170,21 @@ def test_accepting_adds_a_row_for_a_new_tag(device, port, folder, capsys):
     }  # fmt: skip
 
 
+def test_the_raw_number_of_an_analog_card_is_found_by_range_and_display_and_written_with_its_scale(
+    device, folder, capsys
+):
+    device.put(40, 16_589, 0, 0, 0)
+    assert run(folder, "LT-202", "--expect", "50", "--json") == 0
+    best, *others = json.loads(capsys.readouterr().out)["decodings"]
+    assert (best["name"], best["value"]) == ("int16:5530..27648", pytest.approx(50))
+    assert [each["name"] for each in others if each["plausible"]] == []
+    assert run(folder, "LT-202", "--expect", "50", "--accept", "int16:5530..27648") == 0
+    told = capsys.readouterr().out
+    assert "type: uint16 -> int16" in told
+    assert "scale: empty -> 0.00452120444887" in told
+    assert "offset: empty -> -25.0022606022" in told
+
+
 def test_a_row_that_an_agent_would_not_take_is_refused_before_anything_is_written(device, folder, capsys):
     device.put(40, *WORDS, 0, 0)
     assert run(folder, "LT-202", "--accept", "float32/CDAB", "--unit-of-measure", "metre") == 2
