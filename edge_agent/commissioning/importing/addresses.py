@@ -62,7 +62,7 @@ def meaning_of(texts: Iterable[str], style: str | None, zero_x: str | None) -> M
 
 def _style_of(forms: list[str]) -> Style | None:
     digits = [found["number"] for form in forms if (found := _DIGITS.match(form))]
-    references = sum(_is_reference(each) for each in digits)
+    references = sum(_looks_like_reference(each) for each in digits)
     if references == len(digits):
         return Style.REFERENCE
     if not references and any(int(each) == 0 for each in digits):
@@ -112,7 +112,7 @@ def _of_digits(text: str, number: str, bit: str | None, style: Style | None) -> 
         case Style.NUMBERED:
             return Place(None, _from_one(text, int(number)), bit)
         case Style.REFERENCE:
-            if _is_reference(number):
+            if _looks_like_reference(number):
                 return Place(_TABLES[number[0]], _from_one(text, int(number[1:])), bit)
             if int(number) < 10_000:
                 return Place("coil", _from_one(text, int(number)), bit)  # a spreadsheet takes off the zeros of 00001
@@ -121,8 +121,8 @@ def _of_digits(text: str, number: str, bit: str | None, style: Style | None) -> 
             )
 
 
-def _is_reference(number: str) -> bool:
-    return len(number) in {5, 6} and number[0] in _TABLES and 1 <= int(number[1:]) <= 65536
+def _looks_like_reference(number: str) -> bool:
+    return len(number) in {5, 6} and number[0] in _TABLES
 
 
 def _from_one(text: str, number: int) -> str:

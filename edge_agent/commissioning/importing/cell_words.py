@@ -35,7 +35,10 @@ def word_type(text: str, words: Words) -> str:
         near = dict.fromkeys(words.types[each] for each in nearest(normal(text), words.types))
         guess = did_you_mean(text, list(near) or list(dict.fromkeys(words.types.values())))
         meant = next(iter(near), "int16")
-        raise CellError(f"unknown type {shown(text)}", f'{guess} Or in the mapping: [types] "{text}" = "{meant}"')
+        raise CellError(
+            f"unknown type {shown(text)}",
+            f'{guess.rstrip(".")}{"" if guess.endswith("?") else "."} Or in the mapping: [types] "{text}" = "{meant}"',
+        )
     return found
 
 

@@ -18,6 +18,9 @@ LOOK_ROWS: Final = 100
 DEPTH_MAX: Final = 3
 KNOWN_MIN: Final = 4
 """Fewer known headings are no I/O list."""
+_SWALLOWED: Final = 1.0
+_UNKNOWN: Final = 0.5
+_OF_ALARMS: Final = frozenset({"ll", "l", "h", "hh", "alarm_1", "alarm_2", "deadband", "on_delay_s"})
 DOUBLED: Final = frozenset({"description", "location", IGNORE})
 """Of these a second column is passed over without a question."""
 
@@ -30,6 +33,10 @@ class Column:
     heading: str
     field: str | None
     unit: str | None
+    doubt: float = 0.0
+    """How little its lower rows look like a heading."""
+    is_headed: bool = False
+    """Its upper heading says what the lower one is of."""
 
     @property
     def place(self) -> str:
@@ -43,19 +50,17 @@ class Header:
     first: int
     last: int
     columns: tuple[Column, ...]
-    is_headed: bool = False
-    """Its first row holds headings over several columns."""
 
     def of(self, field: str) -> Column | None:
         return next((each for each in self.columns if each.field == field), None)
 
     @property
     def score(self) -> float:
-        """Known fields, each once; those that are known to be ignored weigh little. A row more costs a little, unless it
-        says what those below it are of."""
+        """Known fields, each once; those that are known to be ignored weigh little. A row more costs a little, unless it says
+        what those below it are of, and much where it looks like the first point: that one must not be swallowed."""
         known = {each.field for each in self.columns if each.field}
-        rows = 0.15 * self.is_headed - 0.1 * (self.last - self.first)
-        return len(known - {IGNORE}) + 0.01 * (IGNORE in known) + rows
+        rows = 0.15 * any(each.is_headed for each in self.columns) - 0.1 * (self.last - self.first)
+        return len(known - {IGNORE}) + 0.01 * (IGNORE in known) + rows - sum(each.doubt for each in self.columns)
 
 
 def find(grid: Grid, words: Words, mapping: Mapping) -> Header | None:
@@ -69,8 +74,7 @@ def _candidates(grid: Grid, words: Words, mapping: Mapping) -> Iterator[Header]:
         if any(cell.text for cell in grid.rows[first - 1]):
             for last in range(first, min(first + DEPTH_MAX, len(grid.rows) + 1)):
                 columns = tuple(_columns(grid, first, last, words, mapping))
-                tops = {normal(cell.text) for cell in grid.rows[first - 1]}
-                yield Header(first, last, columns, is_headed=last > first and bool(tops & words.above))
+                yield Header(first, last, columns)
 
 
 def _columns(grid: Grid, first: int, last: int, words: Words, mapping: Mapping) -> Iterator[Column]:
@@ -86,28 +90,34 @@ def _columns(grid: Grid, first: int, last: int, words: Words, mapping: Mapping) 
         if not texts:
             continue
         heading = " ".join(texts)
-        field = mapping.column(letter(number), heading) or _field(texts, words)
+        field, doubt = _field(texts, words)
+        field = mapping.column(letter(number), heading) or field
         if field in taken and field in DOUBLED:
             field = IGNORE
         taken.add(field or "")
         unit = next((unit for text in reversed(texts) if (unit := words.unit_in(text))), None)
-        yield Column(number, heading, field, unit)
+        is_headed = len(texts) > 1 and not doubt and normal(texts[0]) in words.above
+        yield Column(number, heading, field, unit, doubt, is_headed)
 
 
-def _field(texts: list[str], words: Words) -> str | None:
-    """The lowest heading says most; those above help where it says too little, and warn where it says another thing."""
+def _field(texts: list[str], words: Words) -> tuple[str | None, float]:
+    """What a column is, and the doubt about its lower rows. The lowest heading says most; those above help where it says too
+    little, and warn where it says another thing."""
     if len(texts) == 1:
-        return words.field(texts[0])
+        return words.field(texts[0]), 0.0
     *above, below = texts
     for higher in reversed(above):
         if field := words.field(f"{normal(higher)}{normal(below)}"):
-            return field
+            return field, 0.0
+    alone = words.field(below)
     if any(_is_alarm(each, words) for each in above):
-        if field := words.field(f"报警{normal(below)}") or words.field(f"alarm{normal(below)}"):
-            return field
-        alone = words.field(below)
-        return alone if alone in {"ll", "l", "h", "hh", "alarm_1", "alarm_2", "deadband", "on_delay_s"} else None
-    return words.field(below) or words.field(above[-1])
+        whole = words.field(f"报警{normal(below)}") or words.field(f"alarm{normal(below)}")
+        field = whole or (alone if alone in _OF_ALARMS else None)
+        return field, 0.0 if field else _UNKNOWN
+    if alone:
+        return alone, 0.0
+    upper = words.field(above[-1])
+    return upper, _SWALLOWED if upper else _UNKNOWN
 
 
 def _is_alarm(heading: str, words: Words) -> bool:

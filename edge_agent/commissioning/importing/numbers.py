@@ -13,7 +13,7 @@ from edge_agent.commissioning.importing.words import Words, normal_unit, plain
 from edge_agent.settings.cells import CellError
 from edge_agent.settings.suggest import shown
 
-_AMOUNT: Final = r"[+-]?(?:[0-9][0-9,]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+_AMOUNT: Final = r"[+-]?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _NUMBER: Final = re.compile(rf"(?P<sign>[<>≤≥=＜＞]*)\s*(?P<number>{_AMOUNT})\s*(?P<unit>[^0-9+\-].{{0,15}})?\Z")
 _RANGE: Final = re.compile(
     rf"[(\[]?\s*(?P<low>{_AMOUNT})\s*[)\]]?\s*(?P<unit_low>[^\s0-9~+\-–—./(][^\s0-9~+\-–—.]{{0,11}})?\s*"

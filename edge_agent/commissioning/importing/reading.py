@@ -227,6 +227,9 @@ class _Reader:
             return ""
         if is_bit:
             return "state"
+        if self._words.says("nothing", self._row.text("unit")):
+            self._note("a sign for nothing in the column of units taken for a number without one", "unit")
+            return "1"
         for name in ("range", "range_high", *LIMITS, "alarm_1"):
             column = self._out.header.of(name)
             own = numbers.unit_of(self._row.text(name), self._words) or (column.unit if column else None)

@@ -68,15 +68,15 @@ def read_rows(grid: Grid, header: Header, words: Words) -> Iterator[Row | Passed
 
 def _not_a_point(texts: list[str], own: dict[str, Cell], words: Words, *, repeated: bool) -> str | None:
     tag, address = own["tag"].text, own.get("address", EMPTY).text
-    data = any(own[field].text for field in _TELLING & own.keys())
+    data = any(any(map(str.isdigit, own[field].text)) for field in _TELLING & own.keys())
     few = len(set(texts)) <= _FEW
     spanning = len(set(texts)) == 1 and len(texts) > 1 and len(texts) >= len(own) // 2
     sentence = len(texts) == 1 and any(sign in tag for sign in " ,。;:、")
     spare = any(words.says("spare", text) for text in (tag, own.get("description", EMPTY).text))
     reasons = {
         "header repeated": repeated,
-        "total": not address and any(words.begins("total", text) for text in texts),
-        "remark": few and not data and words.begins("remark", texts[0]),
+        "total": (few or not address) and any(words.begins("total", text) for text in texts),
+        "remark": few and words.begins("remark", texts[0]),
         "title or remark": spanning or sentence or (few and not data and (not tag or words.says("nothing", tag))),
         "spare": spare and not address,
     }

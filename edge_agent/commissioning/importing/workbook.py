@@ -103,7 +103,6 @@ def _read(file: IO[bytes], name: str, wanted: str | None) -> list[Grid]:
 
 
 def _grid(sheet: Any, name: str, marks: _Marks) -> Grid:
-    sheet.reset_dimensions()  # what a sheet claims of its size is often wrong, and would be believed
     rows: list[tuple[Cell, ...]] = []
     for number, row in enumerate(sheet.iter_rows(max_col=COLUMNS_MAX, max_row=ROWS_MAX + 1), 1):
         if number > ROWS_MAX:
@@ -130,7 +129,7 @@ def _cell(cell: Any, without_value: bool) -> Cell:  # noqa: FBT001 - one fact of
     if isinstance(value, (dt.date, dt.time, dt.timedelta)):
         remedy = "Format the column as text and type the cell again"
         return Cell(str(value), wrong=(f"the spreadsheet made a date of it: {value}", remedy))
-    text = str(value).strip()[:CELL_LENGTH_MAX]
+    text = str(value).upper() if isinstance(value, bool) else str(value).strip()[:CELL_LENGTH_MAX]
     wrong = (f"the formula gives the error {text}", "Mend the formula, or type the value") if text in _ERRORS else None
     return Cell(text, wrong=wrong)
 
