@@ -4,13 +4,15 @@
 
     REFERENCE --a reference--> SETTLING --stands still, or time is up--> REFERENCE ... --d, f, s--> REMARKS --text--> DONE
 
-A point passes when every shot passed: within tolerance, not BAD, and with the alarm that its set-points ask for.
+A point passes when every shot passed: within tolerance, not BAD, and with the alarm that its set-points ask for; and when nothing
+that its device's manual leaves open is left unaccepted.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -18,6 +20,7 @@ from typing import Final
 from contract.points import PointSpec, PointType
 from edge_agent.commissioning.loopcheck.record import Record, Result, Shot, fingerprint
 from edge_agent.commissioning.loopcheck.settling import Seen, Settling
+from edge_agent.settings.model import OpenItem
 
 USUAL_PCT: Final = (0.0, 50.0, 100.0)
 TEXT_LENGTH_MAX: Final = 500
@@ -51,12 +54,14 @@ class People:
 class PointCheck:
     """``answer`` what a person types, ``see`` what the agent shows while SETTLING; ``stage`` says which is wanted."""
 
-    def __init__(self, point: PointSpec, rules: Rules, people: People) -> None:
+    def __init__(self, point: PointSpec, rules: Rules, people: People, unaccepted: Sequence[OpenItem] = ()) -> None:
+        """``unaccepted``: what the manual leaves open of how the point is read; it cannot pass before somebody accepts it."""
         self.point = point
         self.stage = Stage.REFERENCE
         self.shots: list[Shot] = []
         self._rules = rules
         self._people = people
+        self._unaccepted = unaccepted
         self._expected = math.nan
         self._settling = Settling(0, 0, 0)
         self._applied_s = 0.0
@@ -103,6 +108,9 @@ class PointCheck:
         if not self.shots:
             return "nothing was applied yet; s REASON skips the point"
         failed = [each for each in self.shots if not each.passed]
+        if self._unaccepted and not failed:
+            device, item = self._unaccepted[0].device, self._unaccepted[0].item
+            return f"cannot pass while {item} is open: edge-agent accept DIR {device} {item} CHOICE; s REASON skips it till then"
         why = f"{len(failed)} of {len(self.shots)} references failed" if failed else ""
         self._result, self._reason = (Result.FAILED if failed else Result.PASSED), why
         self.stage = Stage.REMARKS

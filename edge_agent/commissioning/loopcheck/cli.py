@@ -171,8 +171,11 @@ class _Session:
         from edge_agent.commissioning.loopcheck.check import PointCheck, Stage
         from edge_agent.commissioning.loopcheck.folder import append_record
 
-        check = PointCheck(point, self._rules, people)
+        unaccepted = [each for each in self._config.open_items if point.tag in each.points]
+        check = PointCheck(point, self._rules, people, unaccepted)
         self._introduce(point, place)
+        for each in unaccepted:
+            print(f"  OPEN {each.item}: {each.question} {each.choice} is taken of {' | '.join(each.choices)}")
         while check.stage is not Stage.DONE:
             if check.stage is Stage.SETTLING:
                 self._settle(check)

@@ -12,6 +12,7 @@ from contract.points import Limits, PointSpec, PointType
 from edge_agent.commissioning.loopcheck.check import People, PointCheck, Rules, Stage, alarm_at, line
 from edge_agent.commissioning.loopcheck.record import Result, of_json
 from edge_agent.commissioning.loopcheck.settling import Seen, Settling
+from edge_agent.settings.model import OpenItem
 
 GAS = PointSpec(
     1, "AT-1", "plant/store", "plc", type=PointType.UINT16, unit="ppm", range_low=0, range_high=100, poll_s=0.5,
@@ -25,8 +26,8 @@ RULES = Rules(tolerance_pct=1, settle_s=5, wait_s=60)
 class Bench:
     """A check with a clock; ``hold`` shows a value for some seconds, confirmed twice a second."""
 
-    def __init__(self, point=GAS):
-        self.check = PointCheck(point, RULES, People("Li", "Chen"))
+    def __init__(self, point=GAS, unaccepted=()):
+        self.check = PointCheck(point, RULES, People("Li", "Chen"), unaccepted)
         self.now_s = 100.0
 
     def say(self, text):
@@ -70,6 +71,18 @@ def test_three_references_within_tolerance_pass(bench):
 def test_the_edge_of_the_tolerance_is_inside(bench, seen, passed):
     bench.say("50%")
     assert bench.hold(seen, 30, conditions=(("high", 1),)).passed is passed
+
+
+def test_what_a_manual_leaves_open_must_be_accepted_before_its_point_passes():
+    item = OpenItem("plc", "some_model", "order", "In which order?", ("ABCD", "CDAB"), "ABCD", "try it", ("AT-1",))
+    bench = Bench(unaccepted=[item])
+    bench.say("0")
+    assert bench.hold(0.1, 30, quality="UNCERTAIN").passed
+    assert "edge-agent accept DIR plc order CHOICE" in bench.say("d")
+    assert bench.check.stage is Stage.REFERENCE
+    bench.say("s its order is not accepted")
+    bench.say("")
+    assert bench.check.record(0).result is Result.SKIPPED
 
 
 def test_one_bad_reference_fails_the_point(bench):
