@@ -240,14 +240,14 @@ class Search:
             first, end = max(_spans(found), key=lambda span: span[1] - span[0], default=(0, 0))
             count = min(end - first, longest)
             if count <= found.longest:
-                return
+                break
             outcome = yield from self._asked(Ask(unit, table, first, count))
             if isinstance(outcome, Values):
                 found.longest = count
             else:
                 yield from self._measured(unit, table, found, first, count)
-        if found.longest == 1 and found.measured == MEASURED_MAX:
-            found.length_max = 1  # nothing longer was given anywhere, which no pair can prove
+        if found.longest == 1 and found.walls:
+            found.length_max = 1  # nothing longer was given wherever it was asked; no pair can prove more
 
     def _measured(self, unit: int, table: Table, found: TableFound, first: int, refused: int) -> _Asking:
         """Of a readable span that was refused as ``refused`` in one, find what is given from its start. The place after that is

@@ -52,7 +52,7 @@ def models(draw):
     """Runs of addresses here and there, a limit, and holes and walls in them."""
     runs = draw(st.lists(st.tuples(st.integers(0, 299), st.integers(1, 160)), max_size=6))
     places = {place for start, count in runs for place in range(start, min(start + count, 300))}
-    places -= draw(st.sets(st.integers(0, 299), max_size=12))
+    places -= draw(st.one_of(st.sets(st.integers(0, 299), max_size=12), EVEN_WALLS))
     walls = draw(st.one_of(st.just(frozenset()), st.frozensets(st.integers(1, 299), max_size=12), EVEN_WALLS))
     return Model(places, draw(st.integers(1, 125)), draw(st.sampled_from((2, 3))), walls)
 
@@ -65,6 +65,12 @@ def test_exactly_the_readable_addresses_are_found_within_the_bound(model):
     assert found.again == found.words
     assert found.refused == set(range(300)) - model.places
     assert search.requests <= PLAN.bound
+
+
+def test_every_other_address_is_the_worst_and_costs_two_requests_each():
+    search = scanned(Model(set(range(0, 300, 2))))
+    assert len(search.found[1].tables[Table.HOLDING].words) == 150
+    assert search.requests <= 2 * 300 + 20
 
 
 @given(models(), st.integers(2, 40))
