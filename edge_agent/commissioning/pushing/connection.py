@@ -104,9 +104,14 @@ class Connection:
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 process = await self._ssh.create_process(line, encoding=None, stdin=asyncssh.DEVNULL)
-                async with process:
+                try:
                     output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
                     done = await process.wait()
+                finally:  # not waited for: sshd ends a channel only after its process, and that may never end
+                    if process.exit_status is None:
+                        with suppress(OSError):
+                            process.kill()
+                    process.close()
         except TimeoutError as error:
             raise GatewayError(f"{line!r} has not ended within {COMMAND_TIMEOUT_S:g} s") from error
         except (OSError, asyncssh.Error) as error:

@@ -1,7 +1,8 @@
-"""What a push would change, in words. Pure.
+"""What a push would change, in words.
 
-A configuration is a ``ConfigSet``: the bytes of ``agent.toml``, ``points.csv`` and of what is in ``models/``, by relative path. Texts
-are compared line by line, ``points.csv`` by tag and column, so that moved rows and columns are no news.
+A configuration is a ``ConfigSet``: the bytes of ``FILES`` and of what is in ``models/``, by relative path; what is absent is not in it. Texts
+are compared line by line, ``points.csv`` by tag and column, so that moved rows and columns are no news. Touches nothing, but
+is not held to the rule for pure modules: the names of files come from ``settings``, which knows the drivers.
 """
 
 from __future__ import annotations
@@ -14,9 +15,16 @@ from contract.errors import Fault
 from contract.wire.frames import POINTS_PER_AGENT_MAX
 from edge_agent.settings.agent_file import AGENT_FILE
 from edge_agent.settings.io_list import COLUMNS, POINTS_FILE
+from edge_agent.settings.load import AGENT_FILE_BYTES_MAX, POINTS_FILE_BYTES_MAX
+from edge_agent.settings.models.accepted import ACCEPTED_FILE
+from edge_agent.settings.models.uses import DEVICES_FILE
 from edge_agent.settings.table import Layout, read_table
 
-MODELS: Final = "models"
+FILES: Final = (AGENT_FILE, POINTS_FILE, DEVICES_FILE, ACCEPTED_FILE)
+"""All but the first may be absent."""
+FILES_MAX: Final = 200
+FILE_BYTES_MAX: Final = max(AGENT_FILE_BYTES_MAX, POINTS_FILE_BYTES_MAX)
+"""Of any file; which it may be at most is for the gateway's own check to say."""
 LINES_MAX: Final = 2000
 """What nobody would read; the rest is counted."""
 _LAYOUT: Final = Layout(POINTS_FILE, COLUMNS, ("tag",), POINTS_PER_AGENT_MAX)
@@ -27,7 +35,7 @@ ConfigSet: TypeAlias = Mapping[str, bytes]
 
 def differences(old: ConfigSet, new: ConfigSet) -> list[str]:
     """Lines for a person; none where the bytes are the same."""
-    names = sorted(old.keys() | new.keys(), key=lambda name: (name not in {AGENT_FILE, POINTS_FILE}, name))
+    names = sorted(old.keys() | new.keys(), key=lambda name: (name not in FILES, name))
     lines = [line for name in names for line in _of_file(name, old.get(name), new.get(name))]
     if (more := len(lines) - LINES_MAX) > 0:
         return [*lines[:LINES_MAX], f"and {more} lines more"]

@@ -127,15 +127,14 @@ class Journey:
         return Result.SAME
 
     async def _reload(self) -> Result:
-        status = await self._here.status()
-        if status is None or not status.running:
-            self.reason = "no agent runs there; start it, then push again to confirm"
-            return Result.NO if self.order.start is None else Result.START
-        await self._here.reload()
-        return Result.OK
+        if await self._here.reload():
+            return Result.OK
+        if self.order.start is not None:
+            return Result.START
+        self.reason = "no agent runs there; start it, then push again to confirm"
+        return Result.NO
 
     async def _start(self) -> Result:
-        self.reason = ""
         await self._here.start(self.order.start or "")
         return Result.OK
 
@@ -171,11 +170,7 @@ class Journey:
         return Result.OK if await self._here.roll_back() else Result.NO
 
     async def _reload_back(self) -> Result:
-        status = await self._here.status()
-        if status is None or not status.running:
-            return Result.NO
-        await self._here.reload()
-        return Result.OK
+        return Result.OK if await self._here.reload() else Result.NO
 
     async def _settle(self) -> Result:
         await self._here.settle()

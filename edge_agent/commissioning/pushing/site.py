@@ -18,24 +18,20 @@ import posixpath
 import re
 import shlex
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import asyncssh
 
 from edge_agent.commissioning.pushing.connection import EXIT_NO_COMMAND, Connection, GatewayError, Said
-from edge_agent.commissioning.pushing.difference import MODELS, ConfigSet
+from edge_agent.commissioning.pushing.difference import FILE_BYTES_MAX, FILES, FILES_MAX, ConfigSet
 from edge_agent.commissioning.pushing.report import Report, read_check, read_report
 from edge_agent.settings.agent_file import AGENT_FILE
-from edge_agent.settings.io_list import POINTS_FILE
-from edge_agent.settings.load import AGENT_FILE_BYTES_MAX, POINTS_FILE_BYTES_MAX
+from edge_agent.settings.models.library import MODELS_FOLDER as MODELS
 
-NAMES: Final = (AGENT_FILE, POINTS_FILE, MODELS)
-FILES_MAX: Final = 200
+NAMES: Final = (*FILES, MODELS)
 ENTRIES_MAX: Final = 1000
 VERSIONS_KEPT: Final = 5
-_BYTES_MAX: Final[Mapping[str, int]] = {AGENT_FILE: AGENT_FILE_BYTES_MAX, POINTS_FILE: POINTS_FILE_BYTES_MAX}
 _VERSIONS: Final = "versions"
 _CURRENT: Final = f"{_VERSIONS}/current"
 _UNCONFIRMED: Final = f"{_VERSIONS}/unconfirmed"
@@ -78,12 +74,13 @@ class Site:
 
     async def _read_all(self) -> ConfigSet:
         files = {}
-        for name in (AGENT_FILE, POINTS_FILE):
-            if not await self._files.isfile(self._at(name)):
-                raise GatewayError(
-                    f"there is no {name} in {self._directory}: see to --to, or deploy the gateway first, with keys"
-                )
-            files[name] = await self._read(name)
+        for name in FILES:
+            if await self._files.isfile(self._at(name)):
+                files[name] = await self._read(name)
+        if AGENT_FILE not in files:
+            raise GatewayError(
+                f"there is no {AGENT_FILE} in {self._directory}: see to --to, or deploy the gateway first, with keys"
+            )
         if await self._files.isdir(self._at(MODELS)):
             names = sorted(str(each) for each in await self._files.listdir(self._at(MODELS)))
             for name in [each for each in names if not each.startswith(".")][: FILES_MAX + 1]:
@@ -93,11 +90,10 @@ class Site:
         return files
 
     async def _read(self, name: str) -> bytes:
-        bytes_max = _BYTES_MAX.get(name, AGENT_FILE_BYTES_MAX)
         async with self._files.open(self._at(name), "rb") as file:
-            data: bytes = await file.read(bytes_max + 1)
-        if len(data) > bytes_max:
-            raise GatewayError(f"{name} of the gateway is larger than {bytes_max} bytes")
+            data: bytes = await file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            raise GatewayError(f"{name} of the gateway is larger than {FILE_BYTES_MAX} bytes")
         return data
 
     async def check(self, version: str | None) -> str:
@@ -113,10 +109,15 @@ class Site:
         """None where no agent has ever run there."""
         return read_report((await self._run("status", self._directory, "--json")).output)
 
-    async def reload(self) -> None:
+    async def reload(self) -> bool:
+        """False where no agent runs, which is asked only when it failed: each command takes a small gateway seconds."""
         said = await self._run("reload", self._directory)
-        if said.status != 0:
-            raise GatewayError(f"its edge-agent reload says: {said.in_short()}")
+        if said.status == 0:
+            return True
+        status = await self.status()
+        if status is None or not status.running:
+            return False
+        raise GatewayError(f"its edge-agent reload says: {said.in_short()}")
 
     async def start(self, command: str) -> None:
         said = await self._connection.run_shell(command)

@@ -1,24 +1,29 @@
-"""Gateways on this machine: each a real sshd with keys of its own, a real agent, and a rig's device that it polls."""
+"""Gateways on this machine, each with a real sshd and host key of its own, and an engineer who pushes to them."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
+import asyncssh
 import psutil
 import pytest
 
-from contract.keys import format_public, generate
-from hil_tests.rig.rig import Rig
-from hil_tests.rig.site import parse_site
+from contract.keys import format_public, format_secret, generate
+from edge_agent.cli import main
+from hil_tests.field import wait_for
+from hil_tests.processes import Program
+from hil_tests.rig.ports import reserve
 
 AGENT_TOML = """
 [agent]
@@ -35,37 +40,46 @@ port = {port}
 timeout_s = 0.5
 """
 HEADER = "tag,source,device,register,address,type,unit,h\n"
-START_S = 30
+ROOT = Path(__file__).parents[4]
+AGENT_COMMAND = f"{sys.executable} -m edge_agent.cli"
+START_S = 90.0
+"""The first agent on a machine compiles its detectors."""
 
 
 @dataclass
 class Gateway:
+    """``agent`` is the program of this folder; a pushed ``--start`` may have made another one."""
+
     name: str
     path: Path
-    ssh_port: int
-    device_port: int
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    port: int
+    agent: Program
 
     @property
     def site(self) -> Path:
         return self.path / "site"
 
-    def start_agent(self) -> None:
-        with (self.path / "agent.log").open("ab") as log:
-            command = [sys.executable, "-m", "edge_agent.cli", "run", str(self.site)]
-            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-        until = time.monotonic() + START_S
-        while b"agent_running" not in (self.path / "agent.log").read_bytes():
-            assert time.monotonic() < until, (self.path / "agent.log").read_text()
-            time.sleep(0.05)
-
     def config(self) -> dict[str, str]:
-        return {name: (self.site / name).read_text() for name in ("agent.toml", "points.csv")}
+        names = ("agent.toml", "points.csv", "devices.csv", "models/m.toml")
+        return {name: (self.site / name).read_text() for name in names if (self.site / name).exists()}
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.site / "versions").iterdir())
+
+    def wait_until_running(self) -> None:
+        log = self.path / "agent.log"
+        wait_for(lambda: b"agent_running" in log.read_bytes(), "the agent runs", START_S, of=[self.agent])
+
+
+class Pushed(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 @dataclass
 class Field:
-    """The engineer's machine: ``folders`` has a folder per gateway, as they are now."""
+    """``folders`` has a folder per gateway, as they were at first."""
 
     path: Path
     gateways: dict[str, Gateway]
@@ -77,87 +91,79 @@ class Field:
     def change_points(self, gateway: str, *rows: str) -> None:
         (self.folders / gateway / "points.csv").write_text(HEADER + "".join(row + "\n" for row in rows))
 
-    def push(self, *words: str, hosts: tuple[str, ...] | None = None) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable, "-m", "edge_agent.cli", "push", *(hosts or self.gateways), str(self.folders), "--to",
-            str(self.path / "{host}" / "site"), "--ssh-config", str(self.path / "ssh_config"), "--agent-command",
-            f"{sys.executable} -m edge_agent.cli", "--confirm-s", "10", *words,
+    def words(self, *words: str, hosts: tuple[str, ...] | None = None) -> list[str]:
+        return [
+            "push", *(hosts or self.gateways), str(self.folders), "--to", str(self.path / "{host}" / "site"),
+            "--ssh-config", str(self.path / "ssh_config"), "--agent-command", AGENT_COMMAND, *words,
         ]  # fmt: skip
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=100, check=False, stdin=subprocess.DEVNULL
-        )
+
+    def push(self, *words: str, hosts: tuple[str, ...] | None = None) -> Pushed:
+        """In this process, which has what it needs loaded already; nobody is at its terminal."""
+        output, errors = StringIO(), StringIO()
+        with redirect_stdout(output), redirect_stderr(errors), patch.dict(os.environ, COLUMNS="400"):
+            status = main(self.words(*words, hosts=hosts))
+        return Pushed(status, output.getvalue(), errors.getvalue())
 
 
-MakeField = Callable[..., Field]
-
-
-@pytest.fixture
-def make_field(tmp_path: Path, require_system: Callable[[str], str]) -> Iterator[MakeField]:
-    """Gateways by name, their agents not yet running."""
-    sshd, keygen = require_system("sshd"), require_system("ssh-keygen")
+@pytest.fixture(scope="module")
+def make_field(
+    tmp_path_factory: pytest.TempPathFactory, require_system: Callable[[str], str]
+) -> Iterator[Callable[..., Field]]:
+    """``make_field("gw1", "gw2")``: gateways whose agents do not run; their device, of this port, nobody plays."""
+    sshd = require_system("sshd")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it locks itself in; the service makes it elsewhere
     with ExitStack() as stack:
 
-        def make(*names: str, trusted: bool = True) -> Field:
-            data = {"device": [{"name": name, "register": registers()} for name in names]}
-            rig = stack.enter_context(Rig(parse_site(data, tmp_path / "site.toml"), tmp_path / "rig"))
-            subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+        def make(*names: str, device_port: int = 1, trusted: bool = True) -> Field:
+            here = tmp_path_factory.mktemp("field")
+            write_key(here / "id")
             gateways = {}
             for name in names:
-                gateway = Gateway(name, tmp_path / name, free_port(), rig.ports[name])
-                gateways[name] = gateway
-                furnish(gateway, tmp_path, keygen)
-                log = stack.enter_context((gateway.path / "sshd.log").open("ab"))
-                command = [sshd, "-D", "-e", "-f", str(gateway.path / "sshd_config")]
-                gateway.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-                stack.callback(end, gateway)
-                wait_for(gateway.ssh_port)
-            made = Field(tmp_path, gateways)
-            write_ssh_files(made, trusted=trusted)
+                path = here / name
+                port = stack.enter_context(reserve("127.0.0.1")).getsockname()[1]
+                agent = Program(name, "edge_agent.cli", ("run", str(path / "site")), path / "agent.log")
+                gateways[name] = Gateway(name, path, port, agent)
+                furnish(gateways[name], here, device_port)
+                log = stack.enter_context((path / "sshd.log").open("ab"))
+                command = [sshd, "-D", "-e", "-f", str(path / "sshd_config")]
+                stack.callback(end, subprocess.Popen(command, stdout=log, stderr=log))
+                stack.callback(agent.kill)
+            for name in names:
+                wait_for(partial(listens, here / name / "sshd.log"), "sshd listens")
+            write_ssh_files(made := Field(here, gateways), trusted=trusted)
             return made
 
         yield make
 
 
-def registers() -> list[dict[str, object]]:
-    return [
-        {"name": f"R{address}", "table": "holding", "address": address, "type": "uint16",
-         "signal": {"kind": "constant", "value": 7}}
-        for address in range(4)
-    ]  # fmt: skip
+def write_key(path: Path) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    path.write_bytes(key.export_private_key())
+    path.chmod(0o600)
+    path.with_suffix(".pub").write_bytes(key.export_public_key())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def listens(log: Path) -> bool:
+    return "listening" in log.read_text()
 
 
-def wait_for(port: int) -> None:
-    until = time.monotonic() + START_S
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def furnish(gateway: Gateway, here: Path, keygen: str) -> None:
+def furnish(gateway: Gateway, here: Path, device_port: int) -> None:
     keys = gateway.site / "keys"
     keys.mkdir(parents=True)
-    (gateway.site / "agent.toml").write_text(AGENT_TOML.format(name=gateway.name, port=gateway.device_port))
+    (gateway.site / "agent.toml").write_text(AGENT_TOML.format(name=gateway.name, port=device_port))
     (gateway.site / "points.csv").write_text(HEADER + "AT-1,tank,plc,holding,0,uint16,ppm,25\n")
-    (keys / "aggregator.pub").write_text(format_public(generate("park").public))
     shutil.copytree(gateway.site, here / "folders" / gateway.name, ignore=shutil.ignore_patterns("keys"))
-    subprocess.run([sys.executable, "-m", "edge_agent.cli", "keygen", gateway.site], check=True, capture_output=True)
-    subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", gateway.path / "host_key"], check=True)
+    own = generate(gateway.name)
+    (keys / "agent.key").write_text(format_secret(own))
+    (keys / "agent.key").chmod(0o600)
+    (keys / "agent.pub").write_text(format_public(own.public))
+    (keys / "aggregator.pub").write_text(format_public(generate("park").public))
+    write_key(gateway.path / "host_key")
     (gateway.path / "sshd_config").write_text(
-        f"Port {gateway.ssh_port}\nListenAddress 127.0.0.1\nHostKey {gateway.path}/host_key\n"
+        f"Port {gateway.port}\nListenAddress 127.0.0.1\nHostKey {gateway.path}/host_key\n"
         f"AuthorizedKeysFile {here}/id.pub\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\n"
-        f"StrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n"
-        f"SetEnv PYTHONPATH={Path(__file__).parents[4]}\n"
+        f"StrictModes no\nPidFile none\nSubsystem sftp internal-sftp\nSetEnv PYTHONPATH={ROOT}\n"
     )
 
 
@@ -165,15 +171,14 @@ def write_ssh_files(field: Field, *, trusted: bool) -> None:
     config = [f"IdentityFile {field.path}/id\nIdentitiesOnly yes\nUserKnownHostsFile {field.path}/known_hosts\n"]
     known = []
     for gateway in field.gateways.values():
-        config.append(f"Host {gateway.name}\n  HostName 127.0.0.1\n  Port {gateway.ssh_port}\n")
+        config.append(f"Host {gateway.name}\n  HostName 127.0.0.1\n  Port {gateway.port}\n")
         kind, key, *_ = (gateway.path / "host_key.pub").read_text().split()
-        known.append(f"[127.0.0.1]:{gateway.ssh_port} {kind} {key}\n")
+        known.append(f"[127.0.0.1]:{gateway.port} {kind} {key}\n")
     (field.path / "ssh_config").write_text("".join(config))
     (field.path / "known_hosts").write_text("".join(known) if trusted else "")
 
 
-def end(gateway: Gateway) -> None:
-    for process in reversed(gateway.processes):
-        for each in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-            each.kill()
-        process.wait()
+def end(sshd: subprocess.Popen[bytes]) -> None:
+    for each in [*psutil.Process(sshd.pid).children(recursive=True), sshd]:
+        each.kill()
+    sshd.wait()
