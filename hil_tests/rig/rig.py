@@ -30,7 +30,8 @@ from hil_tests.rig.site import MODBUS, OPCUA, Device, ModbusSpec, Site, Transpor
 from hil_tests.rig.words import CommandError, shown
 
 START_TIMEOUT_S: Final = 30.0
-ANSWER_TIMEOUT_S: Final = 10.0
+ANSWER_TIMEOUT_S: Final = 30.0
+"""A restart of an OPC UA server takes more than a second of a processor that others may want, too."""
 STOP_TIMEOUT_S: Final = 5.0
 _PROGRAMS: Final = {MODBUS: "hil_tests.rig.modbus_device", OPCUA: "hil_tests.rig.opcua_device"}
 

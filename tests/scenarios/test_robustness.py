@@ -16,7 +16,7 @@ SHOWS = {
     "bad_register": "a bad register costs its 99 neighbours nothing, and two requests a cycle at most",
     "dead_neighbour": "nine units keep 90 percent of their rate beside a dead one, which is back within a back-off",
     "no_stale_truth": "nothing good is told of a device that stopped answering, and one fault says so",
-    "silent_subscription": "a silent subscription is noticed in time, rebuilt with one session, and found under other indexes",
+    "silent_subscription": "a server that publishes nothing is one fault until it does, asked by one session, found when it moved",
 }
 
 
