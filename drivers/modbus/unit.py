@@ -14,8 +14,8 @@ of a group gives a row for each of its points, whatever happened, and first of a
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -70,6 +70,8 @@ class Group:
     poll_s: float
     points: list[RegisterPoint]
     sides: list[SideWord]
+    of_all: Sequence[SideWord]
+    """Those of the sides that are about every value."""
     places: list[ModbusAddress]
     """What requests count in: the points, then the words beside them."""
     queue: list[_Read] = field(default_factory=list)
@@ -84,10 +86,35 @@ class Group:
         """True where a point has a set-point whose condition is one of safety."""
         return any(_is_safety(point.spec) for point in self.points)
 
+    def arrange(self, reads: Iterable[_Read]) -> None:
+        """In this order, but what says how values are meant comes before them."""
+        waiting, self.queue = list(reads), []
+        if not self.sides:
+            self.queue = waiting
+            return
+        brings = {read: self._brings(read.request) for read in waiting}
+        while waiting:
+            owed = Counter(side for read in waiting for side in brings[read])
+            ready = (
+                read for read in waiting if not any(owed[side] for side in self._needs(read.request, brings[read]))
+            )
+            chosen = next(ready, waiting[0])  # two that wait for each other: one is judged without the other's word
+            waiting.remove(chosen)
+            self.queue.append(chosen)
+
     def postpone(self, read: _Read) -> None:
+        """To the end, and with it those whose values it says the meaning of."""
         if read in self.queue:
             self.queue.remove(read)
-            self.queue.append(read)
+            self.arrange([*self.queue, read])
+
+    def _brings(self, request: ReadRequest) -> frozenset[SideWord]:
+        count = len(self.points)
+        return frozenset(self.sides[member - count] for member in request.members if member >= count)
+
+    def _needs(self, request: ReadRequest, brings: frozenset[SideWord]) -> set[SideWord]:
+        own = (side for i in request.members if i < len(self.points) for side in self.points[i].address.sides)
+        return {*self.of_all, *own} - brings
 
 
 @dataclass(slots=True, eq=False)
@@ -317,8 +344,7 @@ class Unit:
                 self._read(ReadRequest(r.table, r.start, r.count, tuple(asked[m] for m in r.members)), group)
                 for r in requests
             ]
-            # What says how values are meant comes before them.
-            group.queue = sorted(reads, key=lambda read: not read.decoder.has_side_words)
+            group.arrange(reads)
             group.left_out = _rows_of(sorted(set(range(len(group.points))) - set(asked)), group)
 
     def _read(self, request: ReadRequest, group: Group) -> _Read:
@@ -390,7 +416,9 @@ def _groups(points: Sequence[RegisterPoint], sides: Sequence[SideWord]) -> list[
 
 def _group(poll_s: float, points: list[RegisterPoint], of_all: Sequence[SideWord]) -> Group:
     sides = list(dict.fromkeys([*of_all, *(side for point in points for side in point.address.sides)]))
-    return Group(poll_s, points, sides, [*(point.address for point in points), *(side.address for side in sides)])
+    return Group(
+        poll_s, points, sides, of_all, [*(point.address for point in points), *(side.address for side in sides)]
+    )
 
 
 def _rows_of(members: Sequence[int], group: Group) -> BlockDecoder | None:

@@ -240,3 +240,39 @@ def test_a_value_is_good_only_where_its_instrument_says_so(seed, new_device, new
     for point in points:
         word = registers[int(point.address.split("@")[1])]
         assert (seen[point.id][1] == GOOD) == (word & 0xF8 == 0), f"seed {seed}"
+
+
+def test_a_status_word_that_timed_out_is_asked_before_its_values_again_and_holds_up_no_others(
+    new_device, new_driver, new_point, turns
+):
+    points = [
+        new_point(2, "holding:10;status=regard@500"),
+        new_point(3, "holding:900"),
+        new_point(4, "holding:20;status=regard@500"),
+    ]
+
+    async def scenario(device):
+        async def between(turn):
+            device.mute = {500} if turn in (1, 2, 3) else set()
+
+        driver = new_driver(device.port, *points, status={"regard": REGARD}, max_gap=0, timeout_s=0.2)
+        return await turns(driver, 12, between)
+
+    seen = run(new_device, {500: 0}, scenario)
+    assert [seen[0][point] for point in (2, 3, 4)] == [(10.0, GOOD), (900.0, GOOD), (20.0, GOOD)]
+    assert all(seen[turn][2][1] != GOOD for turn in (1, 2, 3))
+    assert GOOD in [seen[turn][3][1] for turn in (2, 3)]
+    assert [seen[11][point] for point in (2, 3, 4)] == [(10.0, GOOD), (900.0, GOOD), (20.0, GOOD)]
+
+
+def test_a_register_about_all_values_comes_before_status_words(new_device, new_driver, new_point, turns):
+    """A request that brings a status word has values of its own, which the constant must have proved before."""
+    points = [new_point(2, "holding:10;status=regard@11"), new_point(3, "holding:700;status=regard@11")]
+
+    async def scenario(device):
+        constant = {"register": "input:5", "value": 5}
+        driver = new_driver(device.port, *points, status={"regard": REGARD}, constant=constant, max_gap=0)
+        return await turns(driver, 2)
+
+    for turn in run(new_device, {11: 0}, scenario):
+        assert (turn[2], turn[3]) == ((10.0, GOOD), (700.0, GOOD))
