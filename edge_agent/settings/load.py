@@ -67,9 +67,7 @@ def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     files. Only where these have none are the drivers asked whether they can do what they are told.
     """
     faults: list[Fault] = []
-    devices_csv = _read_optional(directory, DEVICES_FILE, POINTS_FILE_BYTES_MAX, faults)
-    agent_file = _read_agent_file(directory, faults, more_devices=devices_csv is not None)
-    agent_file, made = _with_models(directory, agent_file, devices_csv, faults)
+    agent_file, made = read_devices(directory, faults)
     io_list = _read_io_list(directory, agent_file, made.rows, faults)
     if not any(
         fault.file in {POINTS_FILE, DEVICES_FILE} for fault in faults
@@ -91,6 +89,13 @@ def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     found = [_placed_fault(fault, agent_file.devices or ()) for fault in driver_faults(config)]
     _refuse([fault for fault in found if keys_here or not _is_of_a_file(fault)])
     return config
+
+
+def read_devices(directory: Path, faults: list[Fault]) -> tuple[AgentFile, Completed]:
+    """All devices of the folder, those of ``devices.csv`` and of models, too; and the rows that models bring."""
+    devices_csv = _read_optional(directory, DEVICES_FILE, POINTS_FILE_BYTES_MAX, faults)
+    agent_file = _read_agent_file(directory, faults, more_devices=devices_csv is not None)
+    return _with_models(directory, agent_file, devices_csv, faults)
 
 
 def _is_of_a_file(fault: Fault) -> bool:

@@ -14,9 +14,9 @@ from edge_agent.commissioning.importing.devices import Site
 from edge_agent.commissioning.importing.grid import Grid, GridError
 from edge_agent.commissioning.importing.mapping import Mapping, Question, read_mapping
 from edge_agent.commissioning.importing.workbook import FILE_BYTES_MAX, read_sheets
-from edge_agent.settings.agent_file import AGENT_FILE, read_agent_file
+from edge_agent.settings.agent_file import AGENT_FILE
 from edge_agent.settings.io_list import COLUMNS, POINTS_FILE, REQUIRED, Surroundings
-from edge_agent.settings.load import AGENT_FILE_BYTES_MAX, POINTS_FILE_BYTES_MAX
+from edge_agent.settings.load import POINTS_FILE_BYTES_MAX, read_devices
 from edge_agent.settings.table import Layout, read_table
 
 MAPPING_BYTES_MAX: Final = 1024 * 1024
@@ -49,14 +49,10 @@ def _read(path: Path, bytes_max: int) -> bytes:
 
 def read_site(directory: Path) -> tuple[Site, Surroundings]:
     """The devices of the folder; without an ``agent.toml`` any name will do. Raises ConfigError where that is faulty."""
-    try:
-        data = _read(directory / AGENT_FILE, AGENT_FILE_BYTES_MAX)
-    except FileNotFoundError:
+    if not (directory / AGENT_FILE).exists():
         return Site(), Surroundings(_ANY, None, 0.0)
-    except (OSError, GridError) as error:
-        raise ConfigError([Fault(AGENT_FILE, None, None, f"it cannot be read ({error})", "See to it first")]) from error
     faults: list[Fault] = []
-    file = read_agent_file(data, faults)
+    file, _ = read_devices(directory, faults)
     if faults:
         raise ConfigError(faults)
     assert file.agent is not None

@@ -145,3 +145,14 @@ def test_a_limit_below_a_heading_of_alarms_is_no_end_of_the_range(tmp_path: Path
     point = points(tmp_path / "site")["PT-1"]
     assert [point[name] for name in ("range_low", "range_high", "l", "h")] == ["0", "2.5", "0.1", "1.6"]
     assert re.search(r"header in rows 1 to 2", done.stdout)
+
+
+def test_a_device_of_a_model_is_a_device_like_any_other(chinese_list: Path, agent_folder: Path, agent: Run) -> None:
+    file = agent_folder / "agent.toml"
+    kept, _, _ = file.read_text().partition('[[device]]\nname = "PLC-1"')
+    file.write_text(kept)
+    refused = agent("import", chinese_list, "--out", agent_folder)
+    assert refused.returncode == 2
+    (agent_folder / "devices.csv").write_text("name,model,host,source\nPLC-1,wago_750_4fai,127.0.0.2,tank-1\n")
+    done = agent("import", chinese_list, "--out", agent_folder)
+    assert "4 of PLC-1" in done.stdout, done.stderr
