@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import pexpect
 import pytest
 
 MakeField = Callable[..., Any]
@@ -62,6 +64,16 @@ def test_an_unknown_host_is_refused_with_its_fingerprint_until_it_is_accepted(ma
     assert field.push("--dry-run").returncode == 0, "it is remembered"
 
 
+def test_no_setting_of_ssh_lets_in_whom_nobody_knows(make_field: MakeField) -> None:
+    field = make_field("gw1", trusted=False)
+    config = field.path / "ssh_config"
+    lax = "UserKnownHostsFile none\nStrictHostKeyChecking no\n"
+    config.write_text(lax + re.sub("UserKnownHostsFile.*", "", config.read_text()))
+    refused = field.push("--dry-run")
+    assert refused.returncode == 1
+    assert "is not known" in refused.stdout
+
+
 def test_a_changed_host_key_is_refused_whatever_is_asked(make_field: MakeField) -> None:
     field = make_field("gw1", "gw2")
     known = field.path / "known_hosts"
@@ -93,3 +105,30 @@ def test_nobody_is_asked_where_nobody_is(make_field: MakeField) -> None:
     refused = make_field("gw1").push()
     assert refused.returncode == 2
     assert "--yes" in refused.stderr
+
+
+@pytest.mark.parametrize(("word", "said"), [("n", "declined"), ("y", "no agent runs")])
+def test_at_a_terminal_one_question_is_asked_after_the_difference_was_shown(
+    make_field: MakeField, word: str, said: str
+) -> None:
+    field = make_field("gw1", "gw2")
+    for name in field.gateways:
+        field.change_points(name, *NEW)
+    before = {name: gateway.config() for name, gateway in field.gateways.items()}
+    child = pexpect.spawn(
+        sys.executable, ["-m", "edge_agent.cli", *field.words()], encoding="utf-8", timeout=90, dimensions=(50, 200)
+    )
+    try:
+        child.expect("waiting for your word")
+        child.expect("gw1, gw2:")
+        child.expect("~ AT-1: h 25 → 30")
+        child.expect("push to 2 gateways.*N.")
+        child.sendline(word)
+        child.expect(f"gw1.*{said}.*gw2.*{said}")
+        child.expect(pexpect.EOF)
+        child.wait()
+    finally:
+        child.close(force=True)
+    assert child.exitstatus == 1
+    for name, gateway in field.gateways.items():
+        assert (gateway.config() == before[name]) == (word == "n")
