@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
-from contract.errors import ConfigError
+from contract.errors import ConfigError, Fault
 from contract.ids import AgentName, Lane
 from contract.points import Catalogue, PointRole
 from contract.wire import frames, session
@@ -33,16 +33,19 @@ from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter
 from edge_agent.settings import model
+from edge_agent.settings.agent_file import AGENT_FILE
 from edge_agent.settings.changes import Changes, changes, told, what_needs_a_restart
 from edge_agent.settings.connections import connections, make_drivers
 from edge_agent.settings.load import load
 from edge_agent.settings.model import AgentConfig
+from edge_agent.settings.named_files import file_digests
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
 from edge_agent.station.control import Answer, ControlError, ControlServer
 from edge_agent.station.status import StatusFile
 from edge_agent.status_report import status_report
 from edge_agent.telling import points_now
 from edge_agent.transfer import Moment, restore, transfer
+from edge_agent.uplink.links import Uplinks, cancel
 from edge_agent.uplink.live import LiveTable
 from edge_agent.uplink.sender import Peer, Uplink
 
@@ -56,6 +59,7 @@ DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
 FLUSH_AT_STOP_S: Final = 10.0
 """A disk that takes nothing must not keep a stopped agent from being started again."""
 NOTHING_CHANGED: Final = "nothing changed"
+NOT_WHILE_IT_RUNS: Final = ("cannot change while the agent runs", "Take the change back, or restart the agent")
 FEATURES: Final = ("events", "telemetry", "live")
 
 
@@ -130,10 +134,11 @@ class Agent:
         )
         self._failed: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reloads: set[asyncio.Task[Answer]] = set()
         self._connections = Connections(self._pipeline.accept, clock, self._watch)
         self._first_drivers = make_drivers(config, self._catalogue, clock, self._directory)
-        self._uplinks: dict[str, Uplink] = {}
-        self._uplink_tasks: dict[str, asyncio.Task[None]] = {}
+        self._named_files = file_digests(config.devices)
+        self._uplinks = Uplinks(self._make_uplink, self._watch)
         self._reloading = asyncio.Lock()
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -145,14 +150,13 @@ class Agent:
         self._record_start()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, signal.Signals(number).name)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, "SIGHUP")
         self._log.info(
             "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
             boot_id=self._events.boot_id,
         )  # fmt: skip
         await self._open_control()
-        for destination in self._config.destinations:
-            self._begin_uplink(destination)
+        self._uplinks.begin(self._config.destinations)
         self._connections.begin(self._first_drivers)
         work = [
             asyncio.create_task(self._tick(), name="ticks"),
@@ -181,18 +185,17 @@ class Agent:
 
     async def _shut_down(self, work: list[asyncio.Task[None]]) -> None:
         await self._control.close()
-        async with self._reloading:
-            pass  # one that has begun is carried through: half of it must not be what the stop puts on record
-        await _cancel(work)
+        # One that has begun is carried through: half of it must not be what the stop puts on record. No other begins.
+        await self._reloading.acquire()
+        await cancel(work)
         await self._connections.close()
         try:
             async with asyncio.timeout(FLUSH_AT_STOP_S):
                 await self._record_stop()
         except TimeoutError:
             self._log.error("stop_not_recorded", storage=self._events.health().failing)
-        until_ns = self._clock.mono_ns() + DRAIN_AT_STOP_NS
-        await asyncio.gather(*(uplink.drain(until_ns) for uplink in self._uplinks.values()))
-        await _cancel([*self._uplink_tasks.values()])
+        await self._uplinks.drain(self._clock.mono_ns() + DRAIN_AT_STOP_NS)
+        await self._uplinks.close()
         self._status_file.write({**self.status(), "stopped": True})
         await self._telemetry.close()
         await self._events.close()
@@ -214,10 +217,10 @@ class Agent:
         loop = asyncio.get_running_loop()
 
         def events(committed: list[Committed]) -> None:
-            loop.call_soon_threadsafe(self._events_committed, committed)
+            loop.call_soon_threadsafe(self._uplinks.events_committed, committed)
 
         def telemetry(_first: int, last: int) -> None:
-            loop.call_soon_threadsafe(self._telemetry_committed, last)
+            loop.call_soon_threadsafe(self._uplinks.telemetry_committed, last)
 
         def replaced(aside: SetAside) -> None:
             loop.call_soon_threadsafe(self._store_replaced, aside)
@@ -225,14 +228,6 @@ class Agent:
         self._events.on_commit(events)
         self._events.on_replaced(replaced)
         self._telemetry.on_commit(telemetry)
-
-    def _events_committed(self, committed: list[Committed]) -> None:
-        for uplink in self._uplinks.values():
-            uplink.events_committed(committed)
-
-    def _telemetry_committed(self, last_seq: int) -> None:
-        for uplink in self._uplinks.values():
-            uplink.telemetry_committed(last_seq)
 
     def _record_start(self) -> None:
         self._lifecycle.start(unclean_stop=self._events.unclean_stop, points=len(self._catalogue))
@@ -261,8 +256,7 @@ class Agent:
         self._log.error("store_set_aside", reason=aside.reason, kept_as=aside.kept_as, epoch=self._events.epoch)
         self._lifecycle.start(unclean_stop=False, points=len(self._catalogue))
         self._lifecycle.store_replaced(aside.reason, aside.kept_as)
-        for uplink in self._uplinks.values():
-            uplink.epoch_changed()
+        self._uplinks.epoch_changed()
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
@@ -288,7 +282,7 @@ class Agent:
     def _states(self) -> tuple[object, ...]:
         """What a change of is worth a new status file at once."""
         devices = [health.state for health in self._connections.healths()]
-        return (*devices, *((uplink.phase, uplink.refusal) for uplink in self._uplinks.values()))
+        return (*devices, *((uplink.phase, uplink.refusal) for uplink in self._uplinks.all()))
 
     async def _open_control(self) -> None:
         try:
@@ -305,59 +299,52 @@ class Agent:
 
     # -- reload ------------------------------------------------------------------------------------------------------
 
-    def _begin_uplink(self, destination: model.Destination) -> None:
-        uplink = Uplink(
-            Peer(destination.name, destination.endpoints, destination.server_keys.curve_public),
-            self._config.keys, self._events, self._telemetry, self._clock, self._hello, self._live, self._forked,
-        )  # fmt: skip
-        self._uplinks[destination.name] = uplink
-        task = self._uplink_tasks[destination.name] = asyncio.create_task(
-            uplink.run(), name=f"uplink {destination.name}"
-        )
-        self._watch(task)
-
-    def _hung_up(self) -> None:
-        task = asyncio.create_task(self._reload_and_log("SIGHUP"), name="reload")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reload_and_log(self, asked_by: str) -> None:
-        try:
-            self._log.info("reload", outcome=await self.reload(asked_by))
-        except ConfigError as error:
-            self._log.error("reload_refused", faults=[str(fault) for fault in error.faults])
-
     async def _tell_reload(self, _request: Mapping[str, Any]) -> Answer:
+        # Whoever asked may be sent away at a stop, and what was begun goes on.
+        return await asyncio.shield(self._begin_reload("command"))
+
+    def _begin_reload(self, asked_by: str) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(self._reload_and_log(asked_by), name="reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+        return task
+
+    async def _reload_and_log(self, asked_by: str) -> Answer:
+        self._log.info("reload_begun", asked_by=asked_by)
         try:
-            return {"outcome": await self.reload("command"), "config_hash": self._config.config_hash}
+            outcome = await self.reload(asked_by)
         except ConfigError as error:
-            self._log.warning("reload_refused", faults=len(error.faults))
-            return {"faults": [str(fault) for fault in error.faults]}
+            faults = [str(fault) for fault in error.faults]
+            self._log.error("reload_refused", asked_by=asked_by, faults=faults)
+            return {"faults": faults}
+        self._log.info("reload", asked_by=asked_by, outcome=outcome)
+        return {"outcome": outcome, "config_hash": self._config.config_hash}
 
     async def reload(self, asked_by: str) -> str:
         """Read the folder anew and carry out what differs; what was done, in words. Raises ConfigError, and nothing has
         changed then. What can fail is done before the first change."""
         async with self._reloading:
             new = await asyncio.to_thread(load, self._config.directory)
-            if faults := what_needs_a_restart(self._config, new):
-                raise ConfigError(faults)
-            if new.config_hash == self._config.config_hash:
+            if keys := what_needs_a_restart(self._config, new):
+                raise ConfigError([Fault(AGENT_FILE, None, key, *NOT_WHILE_IT_RUNS) for key in keys])
+            named_files = await asyncio.to_thread(file_digests, new.devices)
+            if (new.config_hash, named_files) == (self._config.config_hash, self._named_files):
                 return NOTHING_CHANGED
             catalogue = self._events.proposed(new.points)
             drivers = make_drivers(new, catalogue, self._clock, self._directory)
             if faults := [fault for driver in drivers.values() for fault in driver.check()]:
                 raise ConfigError(faults)
             former = connections(self._config, self._catalogue)
-            found = changes(self._config, former, new, connections(new, catalogue))
+            renewed = {name for name, digest in named_files.items() if self._named_files.get(name) != digest}
+            found = changes(self._config, former, new, connections(new, catalogue), renewed)
             await self._events.take_on(catalogue, new.config_hash)
+            # Before the outbox forgets them: what they acknowledge is asked of it.
+            await self._uplinks.end(found.destinations_ended)
             halted = await self._connections.halt(found.ended)
-            gone = [self._uplink_tasks.pop(name) for name in found.destinations_ended]
             self._switch(new, catalogue, found, asked_by)
+            self._named_files = named_files
             self._connections.begin({key: drivers[key] for key in drivers if key in found.begun}, halted)
-            await _cancel(gone)
-            for destination in new.destinations:
-                if destination.name in found.destinations_begun:
-                    self._begin_uplink(destination)
+            self._uplinks.begin(each for each in new.destinations if each.name in found.destinations_begun)
             for key in halted.keys() - found.begun:
                 await let_go(halted[key])
             return told(found)
@@ -368,17 +355,16 @@ class Agent:
         now = Moment(self._clock.wall_ns(), self._clock.mono_ns())
         made = transfer(self._catalogue, self._engine, self._reporter, catalogue, found.read_anew, now)
         for name in found.destinations_ended:
-            del self._uplinks[name]
             self._live.forget(name)
         outbox = _outbox_settings(new)
         self._events.adopt(outbox)
         self._telemetry.adopt(outbox)
         if catalogue.version != self._catalogue.version:
-            for uplink in self._uplinks.values():
-                uplink.catalogue_changed(catalogue)
+            self._uplinks.catalogue_changed(catalogue)
         self._events.set_origin(software(), new.config_hash, catalogue.version)
         former, self._config, self._catalogue = self._config, new, catalogue
-        self._lifecycle.config_changed(former.config_hash, new.config_hash, asked_by)
+        if former.config_hash != new.config_hash:  # else only files that it names were renewed
+            self._lifecycle.config_changed(former.config_hash, new.config_hash, asked_by)
         self._events.append(made.events)
         self._engine, self._reporter = made.engine, made.reporter
         self._pipeline.switch(catalogue, made.engine, made.reporter)
@@ -390,6 +376,12 @@ class Agent:
             self._lifecycle.checkpoint()
 
     # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _make_uplink(self, destination: model.Destination) -> Uplink:
+        return Uplink(
+            Peer(destination.name, destination.endpoints, destination.server_keys.curve_public),
+            self._config.keys, self._events, self._telemetry, self._clock, self._hello, self._live, self._forked,
+        )  # fmt: skip
 
     def _hello(self) -> frames.Hello:
         return frames.Hello(
@@ -426,7 +418,7 @@ class Agent:
             "config_hash": self._config.config_hash,
             "points": len(self._catalogue),
             "samples": self._pipeline.samples,
-            **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
+            **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks.all()),
         }
 
 
@@ -438,13 +430,3 @@ def _outbox_settings(config: AgentConfig) -> OutboxSettings:
         chunk_s=config.telemetry.chunk_s,
         spool_s=config.telemetry.spool_s,
     )
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    log = structlog.get_logger()
-    for task, result in zip(tasks, results, strict=True):
-        if isinstance(result, Exception):
-            log.error("task_failed", task=task.get_name(), error=repr(result))

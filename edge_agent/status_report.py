@@ -6,7 +6,7 @@ Reads counters and states of the parts that ``app`` hands in; goes to the contro
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +24,7 @@ def status_report(
     events: EventStore,
     telemetry: TelemetryStore,
     connections: Connections,
-    uplinks: Mapping[str, Uplink],
+    uplinks: Sequence[Uplink],
 ) -> dict[str, Any]:
     """Plain data."""
     as_of_seq, conditions = events.conditions()
@@ -44,12 +44,12 @@ def status_report(
         "conditions_as_of_seq": as_of_seq,
         "devices": [_plain(health) for health in connections.healths()],
         "acquisition": [asdict(each) for each in connections.acquired()],
-        "uplink": _sum_up([asdict(uplink.traffic) for uplink in uplinks.values()]),
+        "uplink": _sum_up([asdict(uplink.traffic) for uplink in uplinks]),
         "destinations": [
             {"name": uplink.peer.name, "endpoint": uplink.endpoint, "phase": uplink.phase.value,
              "acked_events": uplink.acked(Lane.EVENTS), "acked_telemetry": uplink.acked(Lane.TELEMETRY),
              "refusal": uplink.refusal}
-            for uplink in uplinks.values()
+            for uplink in uplinks
         ],
     }  # fmt: skip
 

@@ -6,18 +6,14 @@ What is not named here goes on as it is: its socket, its timetable, whatever it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from contract.errors import Fault
 from drivers.base import DeviceSetup
-from edge_agent.settings.agent_file import AGENT_FILE
-from edge_agent.settings.connections import Connection
-from edge_agent.settings.model import AgentConfig, Destination
+from edge_agent.settings.model import AgentConfig, Connection, Destination
 
 Setups: TypeAlias = Mapping[Connection, Sequence[DeviceSetup]]
-_RESTART = "Take the change back, or restart the agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +28,27 @@ class Changes:
     destinations_begun: frozenset[str]
 
 
-def what_needs_a_restart(former: AgentConfig, new: AgentConfig) -> list[Fault]:
-    """Changes of what the agent is, and of where its data lies: they cannot be made while it runs."""
+def what_needs_a_restart(former: AgentConfig, new: AgentConfig) -> list[str]:
+    """Keys of ``agent.toml`` that say what the agent is, and where its data lies: they cannot change while it runs."""
     told = {
         "agent.name": (former.name, new.name),
         "agent.organisation": (former.organisation, new.organisation),
         "agent.key_file": (former.keys, new.keys),
-        "outbox.directory": (former.outbox.directory.resolve(), new.outbox.directory.resolve()),
+        "outbox.directory": (former.outbox.directory, new.outbox.directory),
     }
-    return [
-        Fault(AGENT_FILE, None, key, "cannot change while the agent runs", _RESTART)
-        for key, (before, after) in told.items()
-        if before != after
-    ]
+    return [key for key, (before, after) in told.items() if before != after]
 
 
-def changes(former: AgentConfig, former_setups: Setups, new: AgentConfig, new_setups: Setups) -> Changes:
-    """``…_setups`` are the connections of each, with points that have their ids."""
-    same = {key for key in former_setups.keys() & new_setups if _same(former_setups[key], new_setups[key])}
+def changes(
+    former: AgentConfig, former_setups: Setups, new: AgentConfig, new_setups: Setups, renewed: Collection[str] = ()
+) -> Changes:
+    """``…_setups`` are the connections of each, with points that have their ids. ``renewed`` are devices that name files
+    with other contents than before: they are the same devices, and are connected anew."""
+    same = {
+        key
+        for key in former_setups.keys() & new_setups
+        if _same(former_setups[key], new_setups[key]) and not any(each.name in renewed for each in new_setups[key])
+    }
     rooms, new_rooms = _links(former.destinations), _links(new.destinations)
     same_rooms = {name for name in rooms.keys() & new_rooms if rooms[name] == new_rooms[name]}
     devices, new_devices = _wiring(former_setups), _wiring(new_setups)

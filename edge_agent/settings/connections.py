@@ -8,20 +8,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from contract.clock import Clock
 from contract.points import PointSpec
 from drivers.base import DeviceSetup, Driver
 from drivers.catalogue import DRIVERS
-from edge_agent.settings.model import AgentConfig
+from edge_agent.settings.model import AgentConfig, Connection
 
 _GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 """Multiples of it, modulo 1, leave at most three sizes of gap for any number of them (three-gap theorem)."""
-
-
-Connection: TypeAlias = tuple[str, str]
-"""What tells one from the others: its driver, and the place that it leads to."""
 
 
 def connections(config: AgentConfig, points: Iterable[PointSpec]) -> dict[Connection, list[DeviceSetup]]:

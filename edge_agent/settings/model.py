@@ -20,6 +20,8 @@ from contract.keys import PublicKeys, SecretKeys
 from contract.points import PointSpec
 
 ReportMode: TypeAlias = Literal["exception", "all"]
+Connection: TypeAlias = tuple[str, str]
+"""What tells one from the others: the driver, and the place that it leads to."""
 
 
 @dataclass(frozen=True, slots=True)

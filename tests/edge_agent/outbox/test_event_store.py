@@ -301,3 +301,29 @@ def test_genesis_binds_the_chain_to_agent_epoch_and_lane(bench, run) -> None:
         await store.close()
 
     run(scenario())
+
+
+def test_an_event_carries_the_configuration_that_held_when_it_was_appended(bench, run) -> None:
+    async def scenario() -> None:
+        store = bench.open()
+        started, go_on = threading.Event(), threading.Event()
+
+        def hold(_: list[Committed]) -> None:
+            started.set()
+            assert go_on.wait(10)
+
+        store.on_commit(hold)
+        store.append([bench.event(n=0)])
+        assert await asyncio.to_thread(started.wait, 10)
+        store.append([bench.event(n=1)])  # waits behind a commit, while another configuration comes
+        store.set_origin("edge-agent 0.1.0", "beef", 2)
+        store.append([bench.event(n=2)])
+        go_on.set()
+        await store.flush()
+        receiver = bench.receiver(store)
+        await receiver.drain(store)
+        origins = [decode_event(record.open).origin for record in receiver.records.values()]
+        assert [(each.config_hash, each.catalogue) for each in origins] == [("c0ffee", 1), ("c0ffee", 1), ("beef", 2)]
+        await store.close()
+
+    run(scenario())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 
@@ -198,5 +199,22 @@ def test_an_aggregator_that_does_not_answer_is_told_in_the_status(edge, until):
             await until(
                 lambda: agent.uplink.phase is AgentPhase.STREAMING and agent.uplink.refusal is None, timeout_s=20
             )
+
+    asyncio.run(scenario())
+
+
+def test_another_catalogue_comes_before_whatever_is_said_by_it(edge, until):
+    async def scenario():
+        async with edge() as (agent, aggregator):
+            agent.append(1)
+            await until(lambda: len(aggregator.records) == 1 and bool(aggregator.catalogues))
+            points = [*agent.catalogue.points, replace(agent.catalogue.points[1], tag="AT-102")]
+            await agent.events.take_on(catalogue := agent.events.proposed(points), "other")
+            agent.uplink.catalogue_changed(catalogue)
+            agent.events.set_origin("test", "other", catalogue.version)
+            agent.append(1)
+            await until(lambda: len(aggregator.records) == 2)
+            assert [each.version for each in aggregator.catalogues] == [1, 2]
+            assert decode_event(aggregator.records[1]).origin.catalogue == 2
 
     asyncio.run(scenario())

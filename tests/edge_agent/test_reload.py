@@ -1,0 +1,125 @@
+"""What a reload must stand that a park does not show: a stop in the midst of it, files that were renewed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.keys import format_public, format_secret, generate
+from edge_agent.station.control import ControlError, ask
+
+AGENT_TOML = """
+[agent]
+name = "store-1"
+organisation = "acme"
+[[destination]]
+name = "park"
+endpoints = ["tcp://127.0.0.1:1"]
+[[device]]
+name = "plc1"
+driver = "modbus_tcp"
+host = "127.0.0.1"
+port = 1
+"""
+OPCUA = """[[device]]
+name = "plc2"
+driver = "opcua"
+endpoint = "opc.tcp://127.0.0.1:1"
+username = "reader"
+password_file = "keys/password"
+"""
+POINTS_CSV = """tag,source,device,register,address,type,unit,h,hh
+AT-101,cl2-store,plc1,holding,0,uint16,ppm,25,50
+"""
+TIMEOUT_S = 60.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "agent.toml").write_text(AGENT_TOML)
+    (tmp_path / "points.csv").write_text(POINTS_CSV)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "aggregator.pub").write_text(format_public(generate("park").public))
+    (tmp_path / "keys" / "agent.key").write_text(format_secret(generate("store-1")))
+    (tmp_path / "keys" / "agent.key").chmod(0o600)
+    return tmp_path
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "log.txt").open("w") as output:
+        process = subprocess.Popen([sys.executable, "-m", "edge_agent.cli", "run", str(folder)], stderr=output)
+    try:
+        wait_for((folder / "data" / "control.sock").exists, process, folder)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(question: Callable[[], bool], process: subprocess.Popen[bytes], folder: Path) -> None:
+    until = time.monotonic() + TIMEOUT_S
+    while not question():
+        assert process.poll() is None, (folder / "log.txt").read_text()
+        assert time.monotonic() < until, (folder / "log.txt").read_text()
+        time.sleep(0.02)
+
+
+def reload(folder: Path) -> dict[str, Any]:
+    return ask(folder / "data", {"ask": "reload"})
+
+
+def test_a_renewed_password_file_connects_its_device_anew_and_no_other_and_once(folder: Path) -> None:
+    (folder / "agent.toml").write_text(AGENT_TOML + OPCUA)
+    (folder / "points.csv").write_text(
+        POINTS_CSV.replace("\n", ",\n").replace("hh,", "hh,poll_s")
+        + "TT-1,store,plc2,,nsu=urn:plc;s=T,float64,degC,,,1\n"
+    )
+    (folder / "keys" / "password").write_text("one")
+    with running(folder):
+        assert reload(folder)["outcome"] == "nothing changed"
+        (folder / "keys" / "password").write_text("two")
+        assert reload(folder)["outcome"] == "connections begun anew: device plc2"
+        assert reload(folder)["outcome"] == "nothing changed"
+
+
+def test_a_stop_in_the_midst_of_a_reload_lets_it_come_to_its_end_first(folder: Path) -> None:
+    with (
+        running(folder) as process,
+        closing(sqlite3.connect(folder / "data" / "events.db", isolation_level=None)) as disk,
+    ):
+        former = ask(folder / "data", {"ask": "status"})["config_hash"]
+        (folder / "points.csv").write_text(POINTS_CSV.replace("25,50", "20,50"))
+        disk.execute("BEGIN IMMEDIATE")  # the disk takes nothing: what is begun cannot be carried out yet
+        asked = threading.Thread(target=ask_and_be_sent_away, args=[folder])
+        asked.start()
+        wait_for(lambda: "reload_begun" in (folder / "log.txt").read_text(), process, folder)
+        process.send_signal(signal.SIGTERM)
+        asked.join(TIMEOUT_S)
+        disk.execute("ROLLBACK")
+        assert process.wait(TIMEOUT_S) == 0
+    found = [each for each in recorded(folder) if each["type"] in {"config_change", "agent_stop"}]
+    assert [each["type"] for each in found] == ["config_change", "agent_stop"]
+    assert found[0]["data"]["former"] == former
+    assert found[1]["config_hash"] == found[0]["data"]["current"]
+
+
+def ask_and_be_sent_away(folder: Path) -> None:
+    with pytest.raises(ControlError):
+        reload(folder)
+
+
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(folder / "data" / "events.db")) as db:
+        return [json.loads(text) for (text,) in db.execute("SELECT open FROM events ORDER BY seq")]
