@@ -87,6 +87,8 @@ def test_sessions_are_those_of_before_and_those_of_the_stretch() -> None:
             LedgerRow(105 * S, RowKind.SESSIONS, number=0), LedgerRow(120 * S, RowKind.SESSIONS, number=4)]  # fmt: skip
     assert found(What.SESSIONS, rows) == 1
     assert found(What.SESSIONS, rows, from_s=6) == 0
+    second = LedgerRow(103 * S, RowKind.SESSIONS, number=2)
+    assert found(What.SESSIONS, [*rows[:2], second, *rows[2:]]) == 2, "one more for a moment"
 
 
 def test_mischief_is_counted() -> None:
