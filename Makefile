@@ -35,7 +35,7 @@ demo: $(READY) ## a plant, two agents, a control room to sign in to; PORT=8080; 
 
 .PHONY: test
 test: system lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(READY) ## ruff: rules and format

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -18,6 +19,29 @@ from contract.clock import SimulatedClock
 # The cores are shared and noisy: an example that took long says nothing about the code.
 hypothesis.settings.register_profile("parksentry", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("parksentry")
+
+
+_LONG = (
+    "scenarios",
+    "hil_tests",
+    "test_packaging.py",
+    "aggregator/pages",
+    "drivers/opcua",
+    "foreign",
+    "edge_agent/commissioning",
+)
+"""Below this folder, the longest files first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the files, one that is long must not be the last, with the others idle meanwhile."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(here).as_posix()
+        return next((i for i, long in enumerate(_LONG) if name.startswith(long)), len(_LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture
