@@ -46,6 +46,9 @@ from nothing to a running gateway:
   edge-agent run    /etc/parksentry/site-a     until Ctrl-C or SIGTERM
   edge-agent status /etc/parksentry/site-a     how it is doing
 
+from your own machine, what is new to gateways that run:
+  edge-agent push gw1 gw2 ./gateways           shown, checked there, switched, confirmed or taken back
+
 The folder holds agent.toml (who, where to, which devices) and points.csv (the I/O list).
 """
 

@@ -20,9 +20,10 @@ DIRECTORY: Final = "/etc/parksentry/site-a"
 AGENT_COMMAND: Final = "/opt/parksentry/bin/edge-agent"
 
 DESCRIPTION: Final = """\
-Puts a checked configuration (agent.toml, points.csv, models/) onto gateways over ssh, many at once: shows what would change,
-asks once, lets each gateway's own software check it, switches in one step, reloads, and confirms that every device is
-polled. What cannot be confirmed is rolled back. Keys are never copied: they stay on their gateway.
+Puts a checked configuration (agent.toml, points.csv, devices.csv, accepted.toml, models/) onto gateways over ssh, many at
+once: shows what would change, asks once, lets each gateway's own software check it, switches in one step, reloads, and
+confirms that every device is polled. What cannot be confirmed is rolled back. Keys are never copied: they stay on their
+gateway.
 """
 EPILOG: Final = """\
 DIR is one agent's folder for one host, or has a folder for each host, named as the host is written (without user and port).
@@ -34,7 +35,7 @@ examples:
   edge-agent push gw1 ./site-a --to /etc/parksentry/{host} --start 'systemctl start parksentry'
 
 Log in as the user that the agent runs as, or as root. ~/.ssh/config, keys, ssh-agent and known_hosts are OpenSSH's.
-Exit status: 0 all is well, 1 some gateway failed, 2 wrong input (nothing was connected to).
+Exit status: 0 all is well, 1 some gateway did not get it or was not confirmed, 2 wrong input (nothing was connected to).
 """
 
 

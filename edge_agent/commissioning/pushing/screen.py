@@ -51,10 +51,13 @@ class Screen:
 
 
 def _words(journey: Journey) -> str:
+    """Why it ended so stands behind the end alone, once."""
+    if not isinstance(journey.at, Outcome):
+        return journey.at.value
     return ": ".join(part for part in (journey.at.value, journey.reason, *journey.remarks) if part)
 
 
 def _state(journey: Journey) -> Text:
     if not isinstance(journey.at, Outcome):
-        return Text(journey.at.value)
+        return Text(_words(journey))
     return Text(_words(journey), style=_GOOD if journey.at.is_good else _BAD)

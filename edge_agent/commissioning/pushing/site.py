@@ -2,7 +2,7 @@
 
 ::
 
-    site-a/agent.toml -> versions/current/agent.toml     so do points.csv and models
+    site-a/agent.toml -> versions/current/agent.toml     so do the other files and models
     site-a/versions/current -> 20261125T131000Z-3fa85f   the one name that a switch changes: rename(2) is old or new
     site-a/versions/unconfirmed -> ...                   what to go back to, until the new one has been confirmed
     site-a/keys, site-a/data                             the gateway's own, never touched
