@@ -73,6 +73,10 @@ faults: $(READY) ## replies that misbehave by chance through the Modbus driver, 
 curves: $(READY) ## draw what the simulated plant does into docs/pictures
 	$(BIN)/hil-rig curves docs/pictures
 
+.PHONY: hour
+hour: $(READY) ## type the first hour of a gateway again and write what was shown into docs/how-to/the-first-hour.md
+	WRITE_THE_HOUR=1 $(BIN)/python -m pytest tests/foreign/test_the_hour.py
+
 .PHONY: system
 system: ## system packages that tests need: installed as root on Debian, else listed
 	tools/system_packages.sh

@@ -46,6 +46,12 @@ from nothing to a running gateway:
   edge-agent run    /etc/parksentry/site-a     until Ctrl-C or SIGTERM
   edge-agent status /etc/parksentry/site-a     how it is doing
 
+on site, mostly in this order (each has a --help with examples):
+  scan, browse      what does this device, or this OPC UA server, give?
+  try               what does this register hold, in which order of words and with which scale?
+  import            the plant's own I/O list becomes points.csv
+  watch, loopcheck  see the running values; prove each point at its instrument
+
 from your own machine, what is new to gateways that run:
   edge-agent push gw1 gw2 ./gateways           shown, checked there, switched, confirmed or taken back
 

@@ -31,6 +31,10 @@ RAW_SPANS: Final = (
 )
 """What analog inputs give for 0 to 100 % of an instrument: Siemens S7-300 to S7-1500 (rated range; 5530 is 4 mA of 0 to 20), converters
 of 12 and 16 bits, Siemens S7-200 (4 to 20 mA), microamperes."""
+_DIGITS_MIN: Final = 8
+_DIGITS_EXACT: Final = 17
+_NEAR: Final = 1e-6
+"""Of the range: what scale and offset with fewer digits may be off at its ends."""
 
 SCALINGS: Final[tuple[Scaling, ...]] = ((1.0, 0.0), (0.1, 0.0), (0.01, 0.0), (0.001, 0.0), (10.0, 0.0))
 TEXT_REGISTERS: Final = 4
@@ -101,9 +105,16 @@ def of_registers(
 
 
 def _scaling(first: int, last: int, measured: tuple[float, float]) -> Scaling:
-    """With so few digits that a person can check them in points.csv."""
-    scale = (measured[1] - measured[0]) / (last - first)
-    return float(f"{scale:.12g}"), float(f"{measured[0] - first * scale:.12g}")
+    """With as few digits as keep both ends in the range: a person can check them in points.csv, and full scale is no over-range."""
+    low, high = measured
+    exact = (high - low) / (last - first)
+    for digits in range(_DIGITS_MIN, _DIGITS_EXACT + 1):
+        scale = float(f"{exact:.{digits}g}")
+        offset = float(f"{low - first * scale:.{digits}g}")
+        near = abs(last * scale + offset - high) <= _NEAR * (high - low)
+        if low <= first * scale + offset and last * scale + offset <= high and near:
+            break
+    return scale, offset
 
 
 def of_a_bit(bit: int | None) -> tuple[Decoding, ...]:

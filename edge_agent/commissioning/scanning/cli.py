@@ -21,6 +21,8 @@ _FAILED: Final = 1
 _WRONG: Final = 2
 _UNREACHABLE_MAX: Final = 3
 _TOLD_EVERY_S: Final = 1.0
+_LINE: Final = "\r\x1b[K"
+"""The line of a terminal, written over."""
 _HELP: Final = "find which units of a Modbus connection answer, and which registers and bits they give"
 _EPILOG: Final = """\
 examples:
@@ -42,16 +44,18 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("where", nargs="+", metavar="WHERE", help="URL, or DIR DEVICE")
     parser.add_argument("--units", metavar="1-20,33", help="units to ask; the device's own if left out")
-    parser.add_argument("--tables", default="holding,input,coil,discrete", metavar="LIST")
+    parser.add_argument(
+        "--tables", default="holding,input,coil,discrete", metavar="LIST", help="of these; all four if left out"
+    )
     parser.add_argument("--addresses", default="0-9999", metavar="FIRST-LAST", help="as they go over the wire (0-9999)")
     parser.add_argument(
         "--stride", type=int, default=16, metavar="N",
         help="find every run of N readable addresses (16); 1: every single one, which takes a request for each that is not there",
     )  # fmt: skip
     parser.add_argument("--pause-ms", type=float, default=50.0, metavar="MS", help="rest between two requests (50)")
-    parser.add_argument("--timeout-s", type=float, metavar="S")
-    parser.add_argument("--baudrate", type=int, metavar="N")
-    parser.add_argument("--parity", choices=("even", "odd", "none"))
+    parser.add_argument("--timeout-s", type=float, metavar="S", help="wait so long for an answer")
+    parser.add_argument("--baudrate", type=int, metavar="N", help="of a serial line; wins over the URL and agent.toml")
+    parser.add_argument("--parity", choices=("even", "odd", "none"), help="of a serial line, likewise")
     parser.add_argument("--requests-max", type=int, default=20_000, metavar="N", help="stop after so many (20000)")
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="what was found so far; scan-DEVICE.jsonl if left out"
@@ -110,6 +114,9 @@ def _scanned(arguments: argparse.Namespace) -> int:
             trouble = asyncio.run(_asked(settings, search, record))
     except KeyboardInterrupt:
         trouble = "stopped"
+    finally:
+        if sys.stderr.isatty():
+            print(_LINE, end="", file=sys.stderr, flush=True)  # where it was is of no interest any more
     _show(arguments, settings, folder, search)
     if search.exhausted:
         trouble = f"--requests-max {plan.requests_max} is reached"
@@ -201,7 +208,8 @@ async def _asked(settings: ModbusSettings, search: Search, record: Record) -> st
     from edge_agent.commissioning.probing import failures
     from edge_agent.commissioning.probing.asking import Asking, RealClock, why_unreachable
 
-    began, told, unreachable, before = time.monotonic(), 0.0, 0, search.requests
+    began = told = time.monotonic()
+    unreachable, before = 0, search.requests
     async with Asking(settings, RealClock()) as asking:
         while (ask := search.wants()) is not None:
             came = await asking.ask(ask.table, ask.start, ask.count, ask.unit)
@@ -218,9 +226,12 @@ async def _asked(settings: ModbusSettings, search: Search, record: Record) -> st
             search.take(outcome)
             if sys.stderr.isatty() and time.monotonic() - told > _TOLD_EVERY_S:
                 told = time.monotonic()
-                print(f"\r\x1b[K{_progress(search, told - began, search.requests - before)}", end="", file=sys.stderr)
-    if told:
-        print(file=sys.stderr)
+                print(
+                    _LINE + _progress(search, told - began, search.requests - before),
+                    end="",
+                    file=sys.stderr,
+                    flush=True,
+                )
     return None
 
 
@@ -231,8 +242,11 @@ def _progress(search: Search, passed_s: float, requests: int) -> str:
         return f"{search.requests} requests"
     plan = search.plan
     left = min(plan.bound, plan.requests_max) - search.requests
-    at_most = passed_s / max(requests, 1) * max(left, 0)
-    return f"unit {ask.unit}, {ask.table} {ask.start}: {search.requests} requests, at most {at_most / 60:.0f} min more"
+    at_most_s = passed_s / max(requests, 1) * max(left, 0)
+    time_left = f"{at_most_s / 60:.0f} min" if at_most_s >= 120 else f"{at_most_s:.0f} s"
+    return (
+        f"unit {ask.unit}, {ask.table} {ask.start} of {plan.last}: {search.requests} requests, at most {time_left} more"
+    )
 
 
 def _outcome(came: Any, *, bits: bool, count: int) -> Outcome:

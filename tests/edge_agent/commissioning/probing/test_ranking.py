@@ -156,7 +156,7 @@ def test_the_raw_number_of_an_analog_input_is_scaled_to_the_range_of_its_instrum
     found = rank(ways, [Reader(ways, Table.HOLDING, 4).read(struct.pack(">H", raw) + bytes(6))], hints)
     (own,) = [each for each in found if (each.decoding.coding, each.decoding.span) == (coding, (first, last))]
     assert own.plausible
-    assert math.isclose(float(own.value or 0), meant, abs_tol=1e-6 * width + 1e-9 * abs(low))
+    assert math.isclose(float(own.value or 0), meant, abs_tol=2e-6 * width)
     cells = own.decoding.cells()
     assert math.isclose(
         raw * float(cells["scale"] or 1) + float(cells["offset"] or 0), float(own.value or 0), abs_tol=1e-6

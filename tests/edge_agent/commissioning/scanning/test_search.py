@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.modbus.address import Table
@@ -71,6 +71,13 @@ def test_every_other_address_is_the_worst_and_costs_two_requests_each():
     search = scanned(Model(set(range(0, 300, 2))))
     assert len(search.found[1].tables[Table.HOLDING].words) == 150
     assert search.requests <= 2 * 300 + 20
+
+
+@given(st.integers(0, 299))
+@example(127)
+def test_one_hole_wherever_it_lies_costs_a_few_dozen_requests(hole):
+    whole = scanned(Model(set(range(300)))).requests
+    assert scanned(Model(set(range(300)) - {hole})).requests <= whole + 40
 
 
 @given(models(), st.integers(2, 40))

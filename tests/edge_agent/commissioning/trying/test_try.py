@@ -181,8 +181,8 @@ def test_the_raw_number_of_an_analog_card_is_found_by_range_and_display_and_writ
     assert run(folder, "LT-202", "--expect", "50", "--accept", "int16:5530..27648") == 0
     told = capsys.readouterr().out
     assert "type: uint16 -> int16" in told
-    assert "scale: empty -> 0.00452120444887" in told
-    assert "offset: empty -> -25.0022606022" in told
+    assert "scale: empty -> 0.0045212044" in told
+    assert "offset: empty -> -25.00226" in told
 
 
 def test_a_row_that_an_agent_would_not_take_is_refused_before_anything_is_written(device, folder, capsys):
