@@ -11,8 +11,6 @@ import gc
 import signal
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -22,6 +20,7 @@ from contract.errors import ConfigError, Fault
 from contract.ids import AgentName, Lane
 from contract.points import Catalogue, PointRole
 from contract.wire import frames, session
+from drivers.base import Driver
 from edge_agent.acquire.tasks import Connections, let_go
 from edge_agent.detect import engine as detect
 from edge_agent.lifecycle import Lifecycle
@@ -37,10 +36,11 @@ from edge_agent.settings.agent_file import AGENT_FILE
 from edge_agent.settings.changes import Changes, changes, told, what_needs_a_restart
 from edge_agent.settings.connections import connections, make_drivers
 from edge_agent.settings.load import load
-from edge_agent.settings.model import AgentConfig
+from edge_agent.settings.model import AgentConfig, Connection
 from edge_agent.settings.named_files import file_digests
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
 from edge_agent.station.control import Answer, ControlError, ControlServer
+from edge_agent.station.machine import kernel_boot_id, software
 from edge_agent.station.status import StatusFile
 from edge_agent.status_report import status_report
 from edge_agent.telling import points_now
@@ -74,18 +74,6 @@ class RealClock:
 
     async def sleep_until(self, mono_ns: int) -> None:
         await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
-
-
-def software() -> str:
-    try:
-        return f"parksentry {version('parksentry')}"
-    except PackageNotFoundError:
-        return "parksentry (not installed)"
-
-
-def kernel_boot_id() -> str:
-    """Identity of this boot of the machine: monotonic times are comparable within it."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
 
 
 class Agent:
@@ -132,7 +120,7 @@ class Agent:
             self._telemetry,
             self._live,
         )
-        self._failed: asyncio.Task[None] | None = None
+        self._failed: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloads: set[asyncio.Task[Answer]] = set()
         self._connections = Connections(self._pipeline.accept, clock, self._watch)
@@ -306,8 +294,13 @@ class Agent:
     def _begin_reload(self, asked_by: str) -> asyncio.Task[Answer]:
         task = asyncio.create_task(self._reload_and_log(asked_by), name="reload")
         self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
+        task.add_done_callback(self._reload_ended)
         return task
+
+    def _reload_ended(self, task: asyncio.Task[Answer]) -> None:
+        self._reloads.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("reload_failed", error=repr(error))
 
     async def _reload_and_log(self, asked_by: str) -> Answer:
         self._log.info("reload_begun", asked_by=asked_by)
@@ -338,16 +331,32 @@ class Agent:
             renewed = {name for name, digest in named_files.items() if self._named_files.get(name) != digest}
             found = changes(self._config, former, new, connections(new, catalogue), renewed)
             await self._events.take_on(catalogue, new.config_hash)
-            # Before the outbox forgets them: what they acknowledge is asked of it.
-            await self._uplinks.end(found.destinations_ended)
-            halted = await self._connections.halt(found.ended)
-            self._switch(new, catalogue, found, asked_by)
+            try:
+                await self._carry_out(new, catalogue, found, drivers, asked_by)
+            except BaseException:
+                # A defect: with half of it done nobody may take silence for health. A start does the whole.
+                self._failed = asyncio.current_task()
+                self._stopping.set()
+                raise
             self._named_files = named_files
-            self._connections.begin({key: drivers[key] for key in drivers if key in found.begun}, halted)
-            self._uplinks.begin(each for each in new.destinations if each.name in found.destinations_begun)
-            for key in halted.keys() - found.begun:
-                await let_go(halted[key])
             return told(found)
+
+    async def _carry_out(
+        self,
+        new: AgentConfig,
+        catalogue: Catalogue,
+        found: Changes,
+        drivers: Mapping[Connection, Driver],
+        asked_by: str,
+    ) -> None:
+        # The links end before the outbox forgets them: what they acknowledge is asked of it.
+        await self._uplinks.end(found.destinations_ended)
+        halted = await self._connections.halt(found.ended)
+        self._switch(new, catalogue, found, asked_by)
+        self._connections.begin({key: drivers[key] for key in drivers if key in found.begun}, halted)
+        self._uplinks.begin(each for each in new.destinations if each.name in found.destinations_begun)
+        for key in halted.keys() - found.begun:
+            await let_go(halted[key])
 
     def _switch(self, new: AgentConfig, catalogue: Catalogue, found: Changes, asked_by: str) -> None:
         """One step for whoever else works in this loop: before it everything was judged and named by the former

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from typing import Any
 import pytest
 
 from contract.keys import format_public, format_secret, generate
+from edge_agent import app
+from edge_agent.settings.load import load
 from edge_agent.station.control import ControlError, ask
 
 AGENT_TOML = """
@@ -113,6 +117,48 @@ def test_a_stop_in_the_midst_of_a_reload_lets_it_come_to_its_end_first(folder: P
     assert [each["type"] for each in found] == ["config_change", "agent_stop"]
     assert found[0]["data"]["former"] == former
     assert found[1]["config_hash"] == found[0]["data"]["current"]
+
+
+def boom(*_: object) -> None:
+    raise RuntimeError("a defect")
+
+
+def in_process(folder: Path, then: Callable[[asyncio.Task[None]], Awaitable[None]]) -> None:
+    """The agent in this process, where a defect can be made; ``then`` is handed its task."""
+
+    async def live() -> None:
+        running = asyncio.create_task(app.Agent(load(folder), app.RealClock(), None).run())
+        while not (folder / "data" / "control.sock").exists():
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        (folder / "points.csv").write_text(POINTS_CSV.replace("25,50", "20,50"))
+        with pytest.raises(ControlError):
+            await asyncio.to_thread(reload, folder)
+        await then(running)
+
+    asyncio.run(live())
+
+
+def test_a_defect_before_the_first_change_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def runs_on(running: asyncio.Task[None]) -> None:
+        monkeypatch.undo()
+        assert (await asyncio.to_thread(reload, folder))["outcome"].startswith("connections begun anew")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    monkeypatch.setattr(app, "load", boom)
+    in_process(folder, runs_on)
+
+
+def test_a_defect_in_the_midst_of_a_reload_ends_the_agent_instead_of_leaving_half_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ends(running: asyncio.Task[None]) -> None:
+        with pytest.raises(RuntimeError, match="a defect"):
+            await running
+
+    monkeypatch.setattr(app, "transfer", boom)
+    in_process(folder, ends)
 
 
 def ask_and_be_sent_away(folder: Path) -> None:
