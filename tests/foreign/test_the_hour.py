@@ -190,6 +190,6 @@ def test_from_an_unknown_device_to_values_in_the_control_room(libmodbus, aggrega
 
 
 def _shape(text: str) -> list[str]:
-    """Without numbers, keys, the width of columns, and what depends on the machine's pace and on its clock."""
+    """Without digits, hashes, the width of columns, and what depends on the machine's pace and on its clock."""
     lines = [line for line in text.splitlines() if not MACHINES_OWN.match(line)]
-    return [re.sub(r"\b[0-9a-f]{12,}|[^\s,;]*\d[^\s,;]*|\s+", " ", line).strip() for line in lines]
+    return [" ".join(re.sub(r"\b[0-9a-f]{12,}|[0-9]+(\.[0-9]+)?", "#", line).split()) for line in lines]
