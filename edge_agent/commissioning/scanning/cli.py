@@ -270,7 +270,8 @@ def _show(arguments: argparse.Namespace, settings: ModbusSettings, folder: Folde
     if arguments.json:
         print(json.dumps(report.as_json(settings.endpoint, search)))
     else:
-        print("\n".join([f"{settings.endpoint}, {search.requests} requests", *report.lines(search)]))
+        unfinished = "" if search.next is None else ", NOT FINISHED: what follows is what is known so far"
+        print("\n".join([f"{settings.endpoint}, {search.requests} requests{unfinished}", *report.lines(search)]))
     if arguments.propose:
         known = folder.devices.items() if folder else ()
         names = {each.unit: name for name, each in known if each.endpoint == settings.endpoint}

@@ -35,6 +35,7 @@ def test_it_says_where_it_is_stops_at_ctrl_c_and_goes_on(device, port, in_termin
     child = in_terminal(*words, "--state", state, "--pause-ms", "20")
     child.expect(re.compile(r"unit 1, holding \d+ of 1999: \d+ requests, at most \d+ (min|s) more"))
     child.sendintr()
+    child.expect(re.compile(r"\d+ requests, NOT FINISHED"))
     child.expect(re.compile(r"stopped; .* has what was found, the same command goes\s+on there"))
     child.expect(pexpect.EOF)
     child.wait()
