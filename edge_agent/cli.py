@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,10 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     importing.add(commands)
     loopcheck.add(commands)
     watching.add(commands)
-    trying.add(commands)
     models.add(commands)
     pushing.add(commands)
     scanning.add(commands)
+    trying.add(commands)
     return parser
 
 
@@ -138,7 +139,6 @@ def _command(commands: Any, name: str, function: Any, help_text: str) -> argpars
 
 def _check(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError
-    from edge_agent.detect.kernels import jit
     from edge_agent.settings.load import load
     from edge_agent.settings.preview import check_report
 
@@ -146,7 +146,7 @@ def _check(arguments: argparse.Namespace) -> int:
         config = load(arguments.directory)
         for line in check_report(config):
             print(line)
-        print(f"detectors: {'compiled (numba)' if jit.COMPILED else 'interpreted (numba is not installed: slower)'}")
+        print(f"detectors: {'compiled (numba)' if find_spec('numba') else 'interpreted (numba is not installed: slower)'}")
     except ConfigError as error:
         return _refuse(error)
     print("configuration is good")

@@ -86,8 +86,9 @@ def received(bed: Testbed) -> list[Received]:
 
 
 def _play(scenario: Scenario, bed: Testbed, say: Say) -> dict[str, int]:
-    """Run the timeline; returns when each named entry took effect."""
-    start_ns = time.monotonic_ns()
+    """Run the timeline; returns when each named entry took effect. By as much as one took effect late the end is put off, so
+    that what follows from it has its time."""
+    start_ns, late_s = time.monotonic_ns(), 0.0
     moments = {START: start_ns}
     for entry in sorted(scenario.timeline, key=lambda each: each.t_s):
         _watch(bed, start_ns, entry.t_s, say)
@@ -95,7 +96,8 @@ def _play(scenario: Scenario, bed: Testbed, say: Say) -> dict[str, int]:
         say(f"{_clock(mono_ns, start_ns)}  >> {entry.shown()}")
         if entry.name:
             moments[entry.name] = mono_ns
-    _watch(bed, start_ns, scenario.duration_s, say)
+        late_s = max(late_s, (mono_ns - start_ns) / NS_PER_S - entry.t_s)
+    _watch(bed, start_ns, scenario.duration_s + late_s, say)
     return moments
 
 
