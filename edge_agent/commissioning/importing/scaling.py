@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from edge_agent.settings.cells import CellError
+from edge_agent.settings.raw_span import scaling
 
 _SPAN: Final = re.compile(r"\s*(-?[0-9]{1,10})\s*\.\.\s*(-?[0-9]{1,10})\s*\Z")
 
@@ -23,5 +24,10 @@ def scale_of(said: str, row: Mapping[str, str]) -> dict[str, str]:
         raise CellError(f"the raw span {said} needs the range of the point", "Give its range, or a scale") from None
     if first == last:
         raise CellError(f"{said} is no span", "Give the raw numbers at both ends of the range, as 0..27648")
-    scale = (high - low) / (last - first)
-    return {"scale": f"{scale:.12g}", "offset": f"{low - first * scale:.12g}"}
+    scale, offset = scaling(first, last, low, high)
+    return {"scale": _shortest(scale), "offset": _shortest(offset)}
+
+
+def _shortest(number: float) -> str:
+    """What reads as the same number."""
+    return repr(number).removesuffix(".0")

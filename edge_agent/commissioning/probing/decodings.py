@@ -15,6 +15,7 @@ from contract.quality import Quality, is_bad
 from drivers.modbus.address import Coding, Encoding, ModbusAddress, Table, WordOrder
 from drivers.modbus.planner import ReadRequest
 from drivers.modbus.registers import BlockDecoder, RegisterPoint
+from edge_agent.settings.raw_span import scaling
 
 Scaling: TypeAlias = tuple[float, float]
 """Scale and offset: value = raw x scale + offset."""
@@ -31,11 +32,6 @@ RAW_SPANS: Final = (
 )
 """What analog inputs give for 0 to 100 % of an instrument: Siemens S7-300 to S7-1500 (rated range; 5530 is 4 mA of 0 to 20), converters
 of 12 and 16 bits, Siemens S7-200 (4 to 20 mA), microamperes."""
-_DIGITS_MIN: Final = 8
-_DIGITS_EXACT: Final = 17
-_NEAR: Final = 1e-6
-"""Of the range: what scale and offset with fewer digits may be off at its ends."""
-
 SCALINGS: Final[tuple[Scaling, ...]] = ((1.0, 0.0), (0.1, 0.0), (0.01, 0.0), (0.001, 0.0), (10.0, 0.0))
 TEXT_REGISTERS: Final = 4
 _ONE_WORD: Final = (WordOrder.ABCD, WordOrder.BADC)
@@ -99,22 +95,9 @@ def of_registers(
         for i, (coding, width, order, scaling, encoding) in enumerate(ways, 1)
     ]
     for coding, first, last in RAW_SPANS if measured else ():
-        scale, offset = _scaling(first, last, measured or (0.0, 0.0))
+        scale, offset = scaling(first, last, *(measured or (0.0, 0.0)))
         found.append(Decoding(len(found) + 1, coding, 1, scale=scale, offset=offset, span=(first, last)))
     return tuple(found)
-
-
-def _scaling(first: int, last: int, measured: tuple[float, float]) -> Scaling:
-    """With as few digits as keep both ends in the range: a person can check them in points.csv, and full scale is no over-range."""
-    low, high = measured
-    exact = (high - low) / (last - first)
-    for digits in range(_DIGITS_MIN, _DIGITS_EXACT + 1):
-        scale = float(f"{exact:.{digits}g}")
-        offset = float(f"{low - first * scale:.{digits}g}")
-        near = abs(last * scale + offset - high) <= _NEAR * (high - low)
-        if low <= first * scale + offset and last * scale + offset <= high and near:
-            break
-    return scale, offset
 
 
 def of_a_bit(bit: int | None) -> tuple[Decoding, ...]:
@@ -124,8 +107,8 @@ def of_a_bit(bit: int | None) -> tuple[Decoding, ...]:
 def _numbers(scalings: Sequence[Scaling]) -> Iterator[tuple[Coding, int, WordOrder, Scaling, Encoding]]:
     for coding in _INTEGERS:
         for order in _ONE_WORD if coding.registers == 1 else WordOrder:
-            for scaling in scalings:
-                yield coding, coding.registers, order, scaling, Encoding.ASCII
+            for each in scalings:
+                yield coding, coding.registers, order, each, Encoding.ASCII
 
 
 def _floats() -> Iterator[tuple[Coding, int, WordOrder, Scaling, Encoding]]:

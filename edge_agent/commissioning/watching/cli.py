@@ -53,6 +53,9 @@ def _watch(arguments: argparse.Namespace) -> int:
         return ask(outbox, {"ask": what}, ASK_TIMEOUT_S)
 
     if not (arguments.once or arguments.json):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            print("edge-agent: the live table needs a terminal; --once prints it once", file=sys.stderr)
+            return 1
         from edge_agent.commissioning.watching.screen import Watch
 
         Watch(tell, time.monotonic).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 
 import pexpect
@@ -228,6 +229,14 @@ def test_once_and_json_are_for_scripts(station, capsys):
     station.program.stop()
     assert main(["watch", str(station.folder), "--once"]) == 1
     assert "start it with: edge-agent run" in capsys.readouterr().err
+
+
+def test_without_a_terminal_it_says_what_works_there(tmp_path):
+    (tmp_path / "agent.toml").write_text('[agent]\nname = "gate"\norganisation = "acme"\n[outbox]\n')
+    command = [sys.executable, "-m", "edge_agent.cli", "watch", str(tmp_path)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "--once" in done.stderr
 
 
 def test_a_folder_that_is_none_is_wrong_input(tmp_path, capsys):
