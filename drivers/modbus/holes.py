@@ -12,7 +12,7 @@ Each is tried again, after a minute at first, the wait doubling up to a day, sin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
@@ -107,8 +107,13 @@ class Holes:
             known.on_trial = True
         return bool(due)
 
-    def in_words(self) -> tuple[str, ...]:
-        words = [f"{span}: refused with exception {known.number:02X}" for span, known in sorted(self._spans.items())]
+    def in_words(self, wanted: Collection[Span]) -> tuple[str, ...]:
+        """``wanted`` are the spans of what is configured: a gap that is read around costs no point, so it is not told."""
+        words = [
+            f"{span}: refused with exception {known.number:02X}"
+            for span, known in sorted(self._spans.items())
+            if span in wanted
+        ]
         return (*words, *(f"{table}: at most {length} at once" for table, length in sorted(self.lengths.items())))
 
     def to_json(self) -> dict[str, Any]:

@@ -272,12 +272,13 @@ class Unit:
 
     def _refused(self, turn: Turn, read: _Read, answer: Answer, code: int) -> list[SampleBatch]:
         """Halves in place of a refused block, else rows that say why there is no value."""
-        self._last_failure = f"{read.request}: refused with exception {code:02X}"
         if code in _ILLEGAL_PLACE:
             parts = turn.search.refused(read.request, code, answer.mono_ns)
             if parts:
                 turn.pending.extendleft(reversed([self._read(part, turn.group) for part in parts]))
                 return []
+        if read.request.members:  # none: a gap that was tried again
+            self._last_failure = f"{read.request}: refused with exception {code:02X}"
         quality = Quality.BAD_CONFIG if code in _ILLEGAL else Quality.BAD_DEVICE_FAILURE
         return [read.decoder.failed(quality, answer.time_ns, answer.mono_ns)]
 
@@ -364,7 +365,7 @@ class Unit:
     # -- what is told and kept ---------------------------------------------------------------------------------------
 
     def health(self, *, reconnects: int, missed_turns: int, slowed: str | None) -> DeviceHealth:
-        refused = self.holes.in_words()
+        refused = self.holes.in_words({span_of(place) for group in self.groups for place in group.places})
         more = len(refused) - _REFUSED_TOLD_MAX
         return DeviceHealth(
             device=self.name,

@@ -55,6 +55,10 @@ def turn(unit, holes=(), length_max=125, now=0, took_ns=0):
     return seen, requests
 
 
+def told(unit):
+    return unit.health(reconnects=0, missed_turns=0, slowed=None)
+
+
 def test_one_hole_among_a_hundred_points_costs_the_others_nothing_and_one_request_more():
     unit = unit_of(range(100))
     expected = dict.fromkeys(range(1, 102), GOOD) | {43: CONFIG}
@@ -64,9 +68,7 @@ def test_one_hole_among_a_hundred_points_costs_the_others_nothing_and_one_reques
     for _ in range(5):
         seen, requests = turn(unit, {41})
         assert (seen, requests) == (expected, 2)
-    assert unit.health(reconnects=0, missed_turns=0, slowed=None).refused == (
-        "holding 41..41: refused with exception 02",
-    )
+    assert told(unit).refused == ("holding 41..41: refused with exception 02",)
 
 
 @given(st.sets(st.integers(0, 150), min_size=1, max_size=80), st.sets(st.integers(0, 150), max_size=12))
@@ -119,6 +121,13 @@ def test_a_gap_that_must_not_be_read_over_is_found():
     assert unit.holes.spans == {Span(Table.HOLDING, 1, 10)}
 
 
+def test_a_gap_that_is_read_around_is_no_trouble_even_when_it_is_tried_again():
+    unit = unit_of([0, 1, 10, 11])
+    for now in (0, RETRY_FIRST_NS, 2 * RETRY_FIRST_NS):
+        assert set(turn(unit, {5}, now=now)[0].values()) == {GOOD}
+        assert (told(unit).refused, told(unit).last_failure) == ((), None)
+
+
 def test_a_device_of_which_everything_is_refused_is_heard_all_the_same():
     unit = unit_of(range(3))
     turn(unit, range(3))
@@ -148,7 +157,7 @@ def test_what_was_refused_is_tried_again_after_a_doubling_wait_and_then_forgotte
     repaired = now + RETRY_MAX_NS
     assert turn(unit, now=repaired)[0] == dict.fromkeys(range(1, 12), GOOD)
     assert turn(unit, now=repaired)[1] == 1
-    assert unit.holes.in_words() == ()
+    assert not unit.holes.spans
 
 
 def test_a_device_that_refuses_everything_while_it_starts_is_well_a_minute_later():
@@ -217,7 +226,7 @@ def test_a_refusal_that_may_be_a_late_reply_on_a_line_teaches_nothing():
     rows = unit.take(second, refused, NS_PER_S, NS_PER_S)
     assert set(rows.quality.tolist()) == {Quality.BAD_COMM_FAILURE}
     unit.end(second, NS_PER_S)
-    assert unit.holes.in_words() == ()
+    assert not unit.holes.spans
     now = 3 * NS_PER_S
     third = unit.begin(group, now)
     assert unit.wants(third, now).start == 0
@@ -225,7 +234,7 @@ def test_a_refusal_that_may_be_a_late_reply_on_a_line_teaches_nothing():
     assert unit.wants(third, now).start == 500
     unit.take(third, refused, now, now)
     unit.end(third, now)
-    assert unit.holes.in_words() == ("holding 500..500: refused with exception 02",)
+    assert told(unit).refused == ("holding 500..500: refused with exception 02",)
 
 
 # -- over the wire, on disk ----------------------------------------------------------------------------------------------
