@@ -74,8 +74,17 @@ def _import(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         return _refuse(error.faults)
     except OSError as error:
-        print(f"edge-agent: {error}", file=sys.stderr)
+        where = error.filename or arguments.out
+        print(
+            f"edge-agent: {where} cannot be written: {error.strerror or error}. {_remedy(arguments)}", file=sys.stderr
+        )
         return EXIT_FAILED
+
+
+def _remedy(arguments: argparse.Namespace) -> str:
+    if arguments.out.exists() and not arguments.out.is_dir():
+        return f"Give --out the folder: {arguments.out.parent}"
+    return "Give --out a folder, and --mapping a file, that you may write to"
 
 
 def _attempts(
@@ -91,13 +100,17 @@ def _attempts(
         done = attempt(grids, mapping, site, surroundings)
         if not done.questions or not (sys.stdin.isatty() and sys.stdout.isatty()):
             break
-        answers = _ask_all(done.questions)
+        answers: list[tuple[Question, str]] = []
+        try:
+            _ask_all(done.questions, answers)
+        finally:  # Ctrl-C takes back no answer that was given
+            if answers and not arguments.dry_run:
+                write_answers(mapping_file, answers)
+                print(f"kept in {mapping_file}")
         for question, value in answers:
             mapping = mapping.with_answer(question, value)
-        if not arguments.dry_run:
-            write_answers(mapping_file, answers)
-            print(f"kept in {mapping_file}")
         if len(answers) < len(done.questions):
+            done = attempt(grids, mapping, site, surroundings)
             break
     for line in understood(done):
         print(line)
@@ -107,16 +120,16 @@ def _attempts(
     return done
 
 
-def _ask_all(questions: Sequence[Question]) -> list[tuple[Question, str]]:
-    """Answers in the order of the questions; fewer where the person ended the input."""
-    answers = []
-    for question in questions:
-        try:
-            answers.append((question, _ask(question)))
-        except EOFError:
-            print()
-            break
-    return answers
+def _ask_all(questions: Sequence[Question], answers: list[tuple[Question, str]]) -> None:
+    """Adds answers in the order of the questions; fewer where the person ended the input. Raises KeyboardInterrupt."""
+    try:
+        for question in questions:
+            answers.append((question, _ask(question)))  # noqa: PERF401 - those before Ctrl-C count
+    except EOFError:
+        print()
+    except KeyboardInterrupt:
+        print("\nstopped: no points were written; the same command asks what is still open")
+        raise
 
 
 def _ask(question: Question) -> str:
@@ -153,10 +166,11 @@ def _write(done: Attempt, arguments: argparse.Namespace) -> int:
         print(f"{path} is there; against it:")
         for line in difference(present, {row["tag"]: row for row in rows}):
             print(f"  {line}")
+    is_refused = present is not None and not (arguments.replace or arguments.append)
     if arguments.dry_run:
-        print("dry run: nothing was written")
+        print("dry run: nothing was written" + ("; to write it needs --replace or --append" if is_refused else ""))
         return 0
-    if present is not None and not (arguments.replace or arguments.append):
+    if is_refused:
         print("nothing was written: --replace puts this list in its place, --append adds to it", file=sys.stderr)
         return EXIT_FAILED
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -71,10 +71,16 @@ def find(grid: Grid, words: Words, mapping: Mapping) -> Header | None:
 
 def _candidates(grid: Grid, words: Words, mapping: Mapping) -> Iterator[Header]:
     for first in range(1, min(LOOK_ROWS, len(grid.rows)) + 1):
-        if any(cell.text for cell in grid.rows[first - 1]):
+        if _may_be_first(grid, first, words):
             for last in range(first, min(first + DEPTH_MAX, len(grid.rows) + 1)):
                 columns = tuple(_columns(grid, first, last, words, mapping))
                 yield Header(first, last, columns)
+
+
+def _may_be_first(grid: Grid, row: int, words: Words) -> bool:
+    """One text alone in its row is a title, which must not lend a word to the headings below; unless it is a heading."""
+    texts = {normal(cell.text) for cell in grid.rows[row - 1] if cell.text}
+    return len(texts) > 1 or any(text in words.above or text in words.headings for text in texts)
 
 
 def _columns(grid: Grid, first: int, last: int, words: Words, mapping: Mapping) -> Iterator[Column]:
@@ -106,10 +112,12 @@ def _field(texts: list[str], words: Words) -> tuple[str | None, float]:
     if len(texts) == 1:
         return words.field(texts[0]), 0.0
     *above, below = texts
-    for higher in reversed(above):
-        if field := words.field(f"{normal(higher)}{normal(below)}"):
-            return field, 0.0
     alone = words.field(below)
+    for higher in reversed(above):
+        both = f"{normal(higher)}{normal(below)}"
+        field = words.headings.get(both) if alone == IGNORE else words.field(both)  # 序号 is 序号 below whatever
+        if field:
+            return field, 0.0
     if any(_is_alarm(each, words) for each in above):
         whole = words.field(f"报警{normal(below)}") or words.field(f"alarm{normal(below)}")
         field = whole or (alone if alone in _OF_ALARMS else None)

@@ -222,7 +222,8 @@ class _Reader:
 
     def _unit(self, text: str, *, is_bit: bool) -> str:
         if text:
-            return self._mapping.word("units", text) or word_unit(text, self._words, self._say("unit"))
+            typed = self._row.text("unit")  # in another width a fault would name a unit that stands nowhere in the list
+            return self._mapping.word("units", text) or word_unit(typed, self._words, self._say("unit"))
         if self._is_silent("unit"):
             return ""
         if is_bit:

@@ -10,8 +10,14 @@ from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 import pexpect
+import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
+
+from edge_agent.commissioning.importing.grid import Cell, Grid
+from edge_agent.commissioning.importing.header import find
+from edge_agent.commissioning.importing.mapping import Mapping
+from edge_agent.commissioning.importing.words import words
 
 
 class Run(Protocol):
@@ -97,6 +103,7 @@ def test_a_list_that_is_there_is_replaced_only_when_asked_and_the_difference_is_
     book["仪表清单"]["J12"] = 1.9
     book["仪表清单"]["B14"] = "LT-202"
     book.save(chinese_list)
+    assert "--replace or --append" in agent("import", chinese_list, "--out", agent_folder, "--dry-run").stdout
     refused = agent("import", chinese_list, "--out", agent_folder)
     assert refused.returncode == 1
     assert (agent_folder / "points.csv").read_bytes() == before
@@ -156,3 +163,62 @@ def test_a_device_of_a_model_is_a_device_like_any_other(chinese_list: Path, agen
     (agent_folder / "devices.csv").write_text("name,model,host,source\nPLC-1,wago_750_4fai,127.0.0.2,tank-1\n")
     done = agent("import", chinese_list, "--out", agent_folder)
     assert "4 of PLC-1" in done.stdout, done.stderr
+
+
+def test_a_title_alone_above_the_header_lends_no_word_to_it(tmp_path: Path, agent: Run) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    rows: list[list[Any]] = [
+        ["罐区一 I/O 清单"],
+        ["组别", "位号", "单位", "量程", "地址", "数据类型", "区域", "设备"],
+        [1, "PT-1", "MPa", "0~2.5", 40001, "INT", "罐区", "plc"],
+    ]
+    for row in rows:
+        sheet.append(row)
+    book.save(tmp_path / "l.xlsx")
+    (tmp_path / "l.mapping.toml").write_text('[defaults]\nscale = "0.001"\n')
+    done = agent("import", tmp_path / "l.xlsx", "--out", tmp_path / "site", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "header in row 2" in done.stdout
+    assert "columns ignored: 组别" in done.stdout
+
+
+@pytest.mark.parametrize("above", ["I/O 清单", "Signal"])
+def test_a_running_number_is_one_below_whatever_heading(above: str) -> None:
+    grid = Grid("l.csv", None, tuple(tuple(map(Cell, row)) for row in [
+        [above, "仪表"], ["序号", "位号", "单位", "量程", "地址"], ["1", "PT-1", "MPa", "0~1", "40001"],
+    ]))  # fmt: skip
+    found = find(grid, words(), Mapping())
+    assert found is not None
+    assert found.of("signal") is None
+
+
+def test_ctrl_c_at_a_question_keeps_what_was_answered(tmp_path: Path, agent_folder: Path) -> None:
+    file, mapping = tmp_path / "l.csv", tmp_path / "l.mapping.toml"
+    file.write_text("位号,单位,量程,地址,数据类型\nPT-1,MPa,0~2.5,40001,FLOAT\n", "utf-8")
+    command = ["-m", "edge_agent.cli", "import", str(file), "--out", str(agent_folder)]
+    terminal = pexpect.spawn(sys.executable, command, timeout=60, encoding="utf-8", dimensions=(40, 200))
+    terminal.expect(r"(number|answer)[^\n]*: ")
+    terminal.sendline("1")
+    terminal.expect(r"(number|answer)[^\n]*: ")
+    terminal.sendintr()
+    terminal.expect("stopped: no points were written")
+    terminal.expect("kept in")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1
+    assert "[defaults]" in mapping.read_text("utf-8")
+    assert not (agent_folder / "points.csv").exists()
+
+
+def test_a_folder_that_takes_nothing_is_told_in_words(chinese_list: Path, tmp_path: Path, agent: Run) -> None:
+    (tmp_path / "file").write_text("")
+    done = agent("import", chinese_list, "--out", tmp_path / "file")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'file' / 'points.csv'} cannot be written" in done.stderr
+    assert f"Give --out the folder: {tmp_path}" in done.stderr
+    done = agent("import", chinese_list, "--out", "/proc/1/x")
+    assert done.returncode == 1
+    assert "/proc/1/x cannot be written" in done.stderr
+    assert "that you may write to" in done.stderr

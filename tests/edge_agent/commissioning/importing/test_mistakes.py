@@ -43,6 +43,7 @@ MISTAKES: list[tuple[str, object, str]] = [
     ("位号", "T" * 65, "is not a tag"),
     ("单位", "MPaa2", "Did you mean MPa?"),
     ("单位", "斤", "unknown unit '斤'"),
+    ("单位", "℃℃", "unknown unit '℃℃'"),
     ("单位", None, "the point has no unit"),
     ("量程", "0到很高", "'0到很高' is no range"),
     ("量程", "2.5~0", "range_high 0 is not above range_low 2.5"),
