@@ -427,7 +427,7 @@ class Agent:
             "config_hash": self._config.config_hash,
             "points": len(self._catalogue),
             "samples": self._pipeline.samples,
-            **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks.all()),
+            **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
         }
 
 

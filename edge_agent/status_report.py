@@ -6,7 +6,6 @@ Reads counters and states of the parts that ``app`` hands in; goes to the contro
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +15,7 @@ from edge_agent.detect.kernels import jit
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.station.clock_state import kernel_clock_state
-from edge_agent.uplink.sender import Uplink
+from edge_agent.uplink.links import Uplinks
 
 
 def status_report(
@@ -24,7 +23,7 @@ def status_report(
     events: EventStore,
     telemetry: TelemetryStore,
     connections: Connections,
-    uplinks: Sequence[Uplink],
+    uplinks: Uplinks,
 ) -> dict[str, Any]:
     """Plain data."""
     as_of_seq, conditions = events.conditions()
@@ -44,19 +43,15 @@ def status_report(
         "conditions_as_of_seq": as_of_seq,
         "devices": [_plain(health) for health in connections.healths()],
         "acquisition": [asdict(each) for each in connections.acquired()],
-        "uplink": _sum_up([asdict(uplink.traffic) for uplink in uplinks]),
+        "uplink": uplinks.traffic(),
         "destinations": [
             {"name": uplink.peer.name, "endpoint": uplink.endpoint, "phase": uplink.phase.value,
              "acked_events": uplink.acked(Lane.EVENTS), "acked_telemetry": uplink.acked(Lane.TELEMETRY),
              "refusal": uplink.refusal}
-            for uplink in uplinks
+            for uplink in uplinks.all()
         ],
     }  # fmt: skip
 
 
 def _plain(health: object) -> dict[str, Any]:
     return {key: getattr(value, "value", value) for key, value in asdict(health).items()}  # type: ignore[call-overload]
-
-
-def _sum_up(traffic: list[dict[str, int]]) -> dict[str, int]:
-    return {key: sum(each[key] for each in traffic) for key in traffic[0]} if traffic else {}

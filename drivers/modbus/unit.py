@@ -335,6 +335,7 @@ class Unit:
             settings.max_registers, settings.max_bits, settings.max_gap, self.holes.lengths, self.holes.spans
         )
         self._planned_request_ns = self._request_ns
+        self._refusals = self.holes.in_words({span_of(place) for group in self.groups for place in group.places})
         for group in self.groups:
             places = group.places
             given = [i for i, place in enumerate(places) if self.holes.code(span_of(place)) is None]
@@ -365,8 +366,7 @@ class Unit:
     # -- what is told and kept ---------------------------------------------------------------------------------------
 
     def health(self, *, reconnects: int, missed_turns: int, slowed: str | None) -> DeviceHealth:
-        refused = self.holes.in_words({span_of(place) for group in self.groups for place in group.places})
-        more = len(refused) - _REFUSED_TOLD_MAX
+        more = len(self._refusals) - _REFUSED_TOLD_MAX
         return DeviceHealth(
             device=self.name,
             state=self._state,
@@ -378,7 +378,7 @@ class Unit:
             last_good_scan_wall_ns=self._last_good_scan_wall_ns,
             missed_turns=missed_turns,
             slowed=slowed,
-            refused=refused if more <= 0 else (*refused[:_REFUSED_TOLD_MAX], f"and {more} more"),
+            refused=self._refusals if more <= 0 else (*self._refusals[:_REFUSED_TOLD_MAX], f"and {more} more"),
         )
 
     def recall(self, learned: Any, mono_ns: int) -> None:

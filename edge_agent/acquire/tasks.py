@@ -67,8 +67,11 @@ class Connections:
         return {key: driver for key, (driver, _, _) in halted.items()}
 
     async def close(self) -> None:
-        for driver in (await self.halt([*self._running])).values():
+        """End all; what they counted can still be asked for."""
+        last = dict(self._running)
+        for driver in (await self.halt(last)).values():
             await driver.close()
+        self._running = last
 
     def healths(self) -> list[DeviceHealth]:
         return [health for driver, _, _ in self._running.values() for health in driver.healths()]

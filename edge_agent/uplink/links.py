@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields
 
 import structlog
 
 from contract.points import Catalogue
 from edge_agent.outbox.rows import Committed
 from edge_agent.settings.model import Destination
-from edge_agent.uplink.sender import Uplink
+from edge_agent.uplink.sender import Traffic, Uplink
 
 
 class Uplinks:
@@ -23,6 +24,7 @@ class Uplinks:
         """``watch`` is told of every task; one that is ended here was cancelled."""
         self._make, self._watch = make, watch
         self._running: dict[str, tuple[Uplink, asyncio.Task[None]]] = {}
+        self._former: list[Traffic] = []
 
     def begin(self, destinations: Iterable[Destination]) -> None:
         for each in destinations:
@@ -33,11 +35,18 @@ class Uplinks:
 
     async def end(self, names: Iterable[str]) -> None:
         """Nothing is sent there and nothing taken from there any more when this returns."""
-        ended = [self._running.pop(name)[1] for name in names]
-        await cancel(ended)
+        ended = [self._running.pop(name) for name in names]
+        await cancel([task for _, task in ended])
+        self._former += [uplink.traffic for uplink, _ in ended]
 
     async def close(self) -> None:
-        await self.end([*self._running])
+        """End all; what they sent can still be asked for."""
+        await cancel([task for _, task in self._running.values()])
+
+    def traffic(self) -> dict[str, int]:
+        """Counted at all sockets since the start, those of destinations that are no more among them."""
+        counted = [asdict(each) for each in (*self._former, *(uplink.traffic for uplink in self.all()))]
+        return {each.name: sum(one[each.name] for one in counted) for each in fields(Traffic)}
 
     async def drain(self, until_mono_ns: int) -> None:
         await asyncio.gather(*(uplink.drain(until_mono_ns) for uplink in self.all()))
