@@ -93,7 +93,8 @@ class ModbusSettings(BaseModel):
         wanted = {Transport.RTU: ("serial_port",), Transport.TLS: ("host", "ca_file")}
         transport = info.data.get("transport")
         if value is None and transport is not None and info.field_name in wanted.get(transport, ("host",)):
-            raise ValueError("is missing")
+            meant = "; host is given, which goes with transport tcp or rtu_over_tcp" if info.data.get("host") else ""
+            raise ValueError(f"is missing{meant if info.field_name == 'serial_port' else ''}")
         return value
 
     @field_serializer("port")

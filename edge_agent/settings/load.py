@@ -53,6 +53,10 @@ FAULTS_MAX: Final = 1000
 _UNREADABLE_ORGANISATION: Final = "?"
 """Stands in for a faulty organisation, so that sources can be checked all the same."""
 _SAMPLE_REMEDY: Final = "Give the folder of an agent; configs/ has samples to copy"
+_POINTS_REMEDY: Final = (
+    "edge-agent import makes it of an I/O list, edge-agent browse --out of an OPC UA server, edge-agent try --accept of registers; "
+    "or copy that of a sample in configs/"
+)
 _DEVICE_KEY: Final = re.compile(r"device\.([0-9]{1,5})\.(.+)\Z")
 K = TypeVar("K", PublicKeys, SecretKeys)
 
@@ -66,13 +70,14 @@ def load(directory: Path, *, keys_here: bool = True) -> model.AgentConfig:
     Raises ConfigError with all faults: first those of ``agent.toml``, then of ``points.csv`` in order of rows, then of key
     files. Only where these have none are the drivers asked whether they can do what they are told.
     """
+    _refuse_no_folder(directory)
     faults: list[Fault] = []
     agent_file, made = read_devices(directory, faults)
     io_list = _read_io_list(directory, agent_file, made.rows, faults)
     if not any(
         fault.file in {POINTS_FILE, DEVICES_FILE} for fault in faults
     ):  # a mistyped device is no second fault elsewhere
-        faults += _use_faults(agent_file, io_list)
+        faults += _use_faults(agent_file, io_list, is_listed=(directory / POINTS_FILE).exists())
     if keys_here:
         keys = _read_own_keys(directory, agent_file.agent, faults)
         destinations = [_read_destination(directory, each, faults) for each in agent_file.destinations]
@@ -105,6 +110,7 @@ def _is_of_a_file(fault: Fault) -> bool:
 
 def read_identity(directory: Path) -> model.Identity:
     """The agent's name and where its keys belong, before there are any. Raises ConfigError."""
+    _refuse_no_folder(directory)
     faults: list[Fault] = []
     data = _read(directory, AGENT_FILE, AGENT_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)
     table = None if data is None else read_agent_table(data, faults)
@@ -115,11 +121,21 @@ def read_identity(directory: Path) -> model.Identity:
 
 def read_outbox_directory(directory: Path) -> Path:
     """Where the agent keeps its data, whatever the rest of the folder is like. Raises ConfigError."""
+    _refuse_no_folder(directory)
     faults: list[Fault] = []
     outbox = _read_agent_file(directory, faults).outbox
     if outbox is None:
         raise ConfigError(faults)
     return directory / outbox.directory
+
+
+def _refuse_no_folder(directory: Path) -> None:
+    """Said once, and not for each file in it."""
+    if directory.is_file():
+        remedy = f"Give the folder that it lies in: {directory.parent}"
+        raise ConfigError([Fault(str(directory), None, None, "this is a file, and no agent's folder", remedy)])
+    if not directory.exists():
+        raise ConfigError([Fault(str(directory), None, None, f"there is no folder {directory}", _SAMPLE_REMEDY)])
 
 
 def _refuse(faults: Sequence[Fault]) -> None:
@@ -138,8 +154,7 @@ def _read(directory: Path, name: str, bytes_max: int, absent_remedy: str, faults
         with (directory / name).open("rb") as file:
             data = file.read(bytes_max + 1)
     except FileNotFoundError:
-        message = "the file is not there" if directory.is_dir() else f"there is no folder {directory}"
-        faults.append(Fault(name, None, None, message, absent_remedy))
+        faults.append(Fault(name, None, None, "the file is not there", absent_remedy))
         return None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         faults.append(Fault(name, None, None, f"the file cannot be read ({error})", "See to its name and permissions"))
@@ -162,6 +177,7 @@ def _read_agent_file(directory: Path, faults: list[Fault], *, more_devices: bool
 
 def models_in_use(directory: Path) -> tuple[Mapping[str, str], Mapping[str, Model]]:
     """The model of each device that is of one, and these models; whatever the rest of the folder is like. Raises ConfigError."""
+    _refuse_no_folder(directory)
     faults: list[Fault] = []
     devices_csv = _read_optional(directory, DEVICES_FILE, POINTS_FILE_BYTES_MAX, faults)
     agent_file = _read_agent_file(directory, faults, more_devices=devices_csv is not None)
@@ -224,7 +240,7 @@ def _read_io_list(
     """With rows of models the list itself need not be there, or may be empty."""
     if others and not (directory / POINTS_FILE).exists():
         data = None
-    elif (data := _read(directory, POINTS_FILE, POINTS_FILE_BYTES_MAX, _SAMPLE_REMEDY, faults)) is None:
+    elif (data := _read(directory, POINTS_FILE, POINTS_FILE_BYTES_MAX, _POINTS_REMEDY, faults)) is None:
         return None
     size = len(data or b"") + sum(len(text.encode()) + 1 for row in others for text in row.cells.values())
     if size > POINTS_FILE_BYTES_MAX:
@@ -240,15 +256,18 @@ def _read_io_list(
     return read_io_list(data, surroundings, faults, others)
 
 
-def _use_faults(agent_file: AgentFile, io_list: IoList | None) -> list[Fault]:
+def _use_faults(agent_file: AgentFile, io_list: IoList | None, *, is_listed: bool) -> list[Fault]:
     """What only both files together show: devices without a point, and too many points with the devices' own."""
     if io_list is None or agent_file.devices is None:
         return []
+    idle = [each for each in agent_file.devices if each.name and each.name not in io_list.devices]
     faults = [
         Fault(*each.place, f"no row of {POINTS_FILE} reads {each.name}", "Add points for it, or remove the device")
-        for each in agent_file.devices
-        if each.name and each.name not in io_list.devices
-    ]  # fmt: skip
+        for each in idle
+    ]
+    if idle and not is_listed:
+        names = ", ".join(shown(each.name) for each in idle)
+        faults = [Fault(POINTS_FILE, None, None, f"the file is not there, and no point reads {names}", _POINTS_REMEDY)]
     if (count := len(io_list.points) + len(agent_file.devices)) > POINTS_PER_AGENT_MAX:
         message = f"there are {count} points with one for each device, more than {POINTS_PER_AGENT_MAX}"
         faults.append(Fault(POINTS_FILE, None, None, message, "Share them out among several agents"))
@@ -267,7 +286,9 @@ def _read_own_keys(directory: Path, agent: AgentTable | None, faults: list[Fault
 
 
 def _read_destination(directory: Path, table: DestinationTable, faults: list[Fault]) -> model.Destination | None:
-    remedy = "Copy the aggregator's keys/aggregator.pub there"
+    remedy = (
+        "Copy the aggregator's keys/aggregator.pub there; until there is one, a copy of keys/agent.pub stands in for it"
+    )
     keys = _read_keys(directory, table.server_key_file, parse_public, remedy, faults)
     if keys is None:
         return None

@@ -33,6 +33,10 @@ def check_report(config: AgentConfig) -> list[str]:
     for room in config.destinations:
         duty = "mandatory" if room.mandatory else "optional"
         lines.append(f"destination {room.name} ({duty}) at {', '.join(room.endpoints)}, key of {room.server_keys.name}")
+        if room.server_keys == config.keys.public:
+            lines.append(
+                f"LOOK: {room.name} has this agent's own key in place of the control room's: nothing will be sent"
+            )
     for device in config.devices:
         points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
         lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")

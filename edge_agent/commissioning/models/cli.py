@@ -15,7 +15,7 @@ examples:
   edge-agent models msa_ultima_x                             one in full, with a [[device]] to copy
   edge-agent models --dir /etc/parksentry/site-a             those in the folder's models/, too
 
-Exit status: 0 done, 2 there is no such model or one has a mistake.
+Exit status: 0 done, 2 there is no such model or folder, or a model has a mistake.
 """
 
 
@@ -37,6 +37,9 @@ def _models(arguments: argparse.Namespace) -> int:
     from edge_agent.settings.models.library import find, model_files
     from edge_agent.settings.suggest import did_you_mean, shown
 
+    if arguments.directory is not None and not arguments.directory.is_dir():
+        print(f"edge-agent: there is no folder {arguments.directory}. Give the folder of an agent", file=sys.stderr)
+        return _WRONG
     names = model_files(arguments.directory)
     if arguments.name is not None and arguments.name not in names:
         print(

@@ -59,6 +59,8 @@ def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _sample(model: Model) -> Iterator[str]:
     place = 'serial_port = "/dev/ttyS1"' if model.keys.get("transport") == "rtu" else 'host = "10.0.0.9"'
     yield "to use it, in agent.toml:"
+    if model.keys.get("transport") == "rtu":
+        yield '# over TCP in place of serial_port: host = "10.0.0.9", transport = "tcp" (or "rtu_over_tcp" behind a converter)'
     yield from ("[[device]]", 'name = "unit-7"', f'model = "{model.name}"', place, 'source = "tank-1"')
     if model.parameters:
         yield "[device.parameters]"

@@ -216,10 +216,17 @@ def _settings(
         for each in error.errors(include_url=False, include_context=False):
             path = [str(part + 1 if isinstance(part, int) else part) for part in each["loc"]]
             problem = str(each["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-            message = "the key is missing" if each["input"] is None else f"{shown(each['input'])} {problem}"
+            absent = each["input"] is None
+            message = f"the key {problem}" if absent else f"{shown(each['input'])} {problem}"
             known = tuple(factory.settings_model.model_fields)
             unknown = each["type"] == "extra_forbidden"
-            remedy = did_you_mean(path[-1], [*OWN_COLUMNS, *known]) if unknown else "Correct it"
+            remedy = (
+                did_you_mean(path[-1], [*OWN_COLUMNS, *known])
+                if unknown
+                else "Add what it needs"
+                if absent
+                else "Correct it"
+            )
             if path[0] in model.keys and path[0] not in use.keys:
                 faults.append(Fault(model.file, None, ".".join(["device", *path]), message, remedy))
             else:

@@ -23,6 +23,7 @@ from contract.wire.frames import CatalogueFrame
 from edge_agent.settings import load as load_module
 from edge_agent.settings.io_list import COLUMNS
 from edge_agent.settings.load import load, read_identity, read_outbox_directory
+from edge_agent.settings.preview import check_report
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 SAMPLES = sorted(path.parent for path in CONFIGS.rglob("agent.toml"))
@@ -174,6 +175,48 @@ def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
         load(tmp_path / "absent")
     with pytest.raises(ConfigError, match="there is no folder"):
         read_identity(tmp_path / "absent")
+
+
+def test_a_file_in_place_of_the_folder_is_one_fault_that_names_the_folder(folder: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(folder.path / "points.csv")
+    [fault] = caught.value.faults
+    assert "this is a file" in fault.message
+    assert fault.remedy.endswith(f": {folder.path}")
+
+
+def test_where_the_list_is_missing_the_remedy_names_what_makes_one(folder: Any) -> None:
+    (folder.path / "points.csv").unlink()
+    [fault] = folder.faults()
+    assert all(f"edge-agent {command}" in fault.remedy for command in ("import", "try --accept", "browse --out"))
+
+
+def test_a_device_is_not_said_to_lack_rows_in_a_list_that_is_not_there(folder: Any) -> None:
+    (folder.path / "points.csv").unlink()
+    (folder.path / "devices.csv").write_text("name,model,host,source\nw-1,wago_750_4fai,127.0.0.2,tank-1\n")
+    [fault] = folder.faults()
+    assert (fault.file, fault.row, fault.column) == ("points.csv", None, None)
+    assert fault.message == "the file is not there, and no point reads 'plc'"
+
+
+def test_a_host_for_a_model_of_a_serial_line_is_told_with_the_transports_it_goes_with(folder: Any) -> None:
+    header, row = "name,model,host,source,gas_unit", "u-1,msa_ultima_x,127.0.0.2,tank-1,ppm"
+    (folder.path / "devices.csv").write_text(f"{header}\n{row}\n")
+    [fault] = folder.faults()
+    assert (fault.file, fault.row, fault.column) == ("devices.csv", 2, "serial_port")
+    assert "host is given, which goes with transport tcp" in fault.message
+    (folder.path / "devices.csv").write_text(f"{header},transport\n{row},tcp\n")
+    folder.load()
+
+
+def test_the_agents_own_key_stands_in_for_a_control_room_and_check_says_so(folder: Any) -> None:
+    assert not [line for line in check_report(folder.load()) if line.startswith("LOOK")]
+    own = folder.load().keys.public
+    (folder.path / "keys" / "aggregator.pub").unlink()
+    [fault] = folder.faults()
+    assert "keys/agent.pub stands in" in fault.remedy
+    (folder.path / "keys" / "aggregator.pub").write_text(format_public(own))
+    assert [line for line in check_report(folder.load()) if line.startswith("LOOK: park has this agent's own key")]
 
 
 @pytest.mark.parametrize("name", ["agent.toml", "points.csv"])

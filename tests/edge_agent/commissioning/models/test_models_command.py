@@ -39,6 +39,16 @@ def test_a_folders_own_models_are_there_too_and_their_mistakes_told(tmp_path, ca
     assert "msa_ultima_x" in shown.out
 
 
+def test_a_folder_that_is_not_there_is_told(tmp_path, capsys):
+    assert main(["models", "--dir", str(tmp_path / "none")]) == 2
+    assert f"there is no folder {tmp_path / 'none'}" in capsys.readouterr().err
+
+
+def test_a_model_of_a_serial_line_tells_how_it_is_used_over_a_network(capsys):
+    assert main(["models", "msa_ultima_x"]) == 0
+    assert 'host = "10.0.0.9", transport = "tcp"' in capsys.readouterr().out
+
+
 def test_a_model_that_there_is_not_is_told_with_its_like(capsys):
     assert main(["models", "msa_ultima"]) == 2
     assert "msa_ultima_x" in capsys.readouterr().err
