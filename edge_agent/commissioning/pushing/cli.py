@@ -22,8 +22,9 @@ AGENT_COMMAND: Final = "/opt/parksentry/bin/edge-agent"
 DESCRIPTION: Final = """\
 Puts a checked configuration (agent.toml, points.csv, devices.csv, accepted.toml, models/) onto gateways over ssh, many at
 once: shows what would change, asks once, lets each gateway's own software check it, switches in one step, reloads, and
-confirms that every device is polled. What cannot be confirmed is rolled back. Keys are never copied: they stay on their
-gateway.
+confirms that every device is polled. What cannot be confirmed is rolled back. What DIR does not have of these files, the
+gateway does not have afterwards: devices and points that are polled no longer are named, and what somebody accepted on the
+gateway (edge-agent accept) is not dropped unless --drop-accepted is given. Keys are never copied: they stay on their gateway.
 """
 EPILOG: Final = """\
 DIR is one agent's folder for one host, or has a folder for each host, named as the host is written (without user and port).
@@ -56,6 +57,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--accept-new", action="store_true", help="trust a host whose key is not known, and remember it"
     )
+    parser.add_argument(
+        "--drop-accepted", action="store_true", help="let go what was accepted on a gateway and DIR does not have"
+    )
     parser.add_argument("--start", metavar="CMD", help="run this on a gateway whose agent does not run")
     parser.add_argument(
         "--confirm-s",
@@ -75,7 +79,10 @@ def _push(arguments: argparse.Namespace) -> int:
     from edge_agent.commissioning.pushing.journey import Order
 
     access = Access(arguments.accept_new, arguments.ssh_config)
-    order = Order(access, arguments.agent_command, arguments.start, arguments.confirm_s, arguments.dry_run)
+    order = Order(
+        access, arguments.agent_command, arguments.start, arguments.confirm_s, arguments.dry_run,
+        arguments.drop_accepted,
+    )  # fmt: skip
     faults: list[Fault] = []
     journeys = _journeys(arguments, order, faults)
     for fault in faults:
@@ -119,7 +126,7 @@ def _journeys(arguments: argparse.Namespace, order: Order, faults: list[Fault]) 
         folder = arguments.directory if alone else arguments.directory / target.host
         if (read := read_folder(folder, faults)) is not None:
             to = arguments.to.replace("{host}", target.host)
-            journeys.append(Journey(target, to, read.files, read.devices, order))
+            journeys.append(Journey(target, to, read.files, read.polled, order))
     return journeys
 
 
@@ -142,8 +149,6 @@ async def _all(journeys: list[Journey], arguments: argparse.Namespace) -> None:
             wanted = arguments.yes or await asyncio.to_thread(_ask, len(waiting))
             with Screen(console, journeys) as screen:
                 await _each([each.answer(screen.told, wanted=wanted) for each in waiting], room)
-        if not console.is_terminal:
-            console.print(Screen(console, journeys).table())
     finally:
         await asyncio.gather(*(each.close() for each in journeys))
 

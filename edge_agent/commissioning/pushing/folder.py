@@ -7,20 +7,26 @@ from pathlib import Path
 
 from contract.errors import ConfigError, Fault
 from edge_agent.commissioning.pushing.difference import FILE_BYTES_MAX, FILES, FILES_MAX, ConfigSet
+from edge_agent.commissioning.pushing.losses import Polled, polled
+from edge_agent.settings.agent_file import AGENT_FILE
 from edge_agent.settings.load import load
 from edge_agent.settings.models.library import MODELS_FOLDER as MODELS
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What is pushed, and the devices that must answer afterwards."""
+    """What is pushed, and what is polled afterwards: those devices must answer."""
 
     files: ConfigSet
-    devices: frozenset[str]
+    polled: Polled
 
 
 def read_folder(folder: Path, faults: list[Fault]) -> Folder | None:
     """None, with every fault of it, where it is not right."""
+    if not folder.is_dir():
+        remedy = f"Give an agent's folder (it has {AGENT_FILE}), or one with a folder per host, named as the host"
+        faults.append(Fault(str(folder), None, None, "there is no such folder", remedy))
+        return None
     try:
         config = load(folder, keys_here=False)
         models = sorted(path for path in (folder / MODELS).glob("*") if path.is_file() and path.name[0] != ".")
@@ -40,4 +46,4 @@ def read_folder(folder: Path, faults: list[Fault]) -> Folder | None:
     if len(files) > FILES_MAX:
         message = f"there are more than {FILES_MAX} files"
         faults.append(Fault(str(folder / MODELS), None, None, message, "Keep models elsewhere that nothing uses"))
-    return Folder(files, frozenset(device.name for device in config.devices))
+    return Folder(files, polled(config))

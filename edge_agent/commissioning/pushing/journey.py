@@ -12,9 +12,11 @@ from typing import Final
 from edge_agent.commissioning.pushing.connection import Access, Connection, GatewayError, LostError
 from edge_agent.commissioning.pushing.difference import ConfigSet, differences
 from edge_agent.commissioning.pushing.hosts import Target
+from edge_agent.commissioning.pushing.losses import Polled, lost_acceptances, lost_points, polled_of
 from edge_agent.commissioning.pushing.plan import Next, Outcome, Result, Step, follow
 from edge_agent.commissioning.pushing.report import Report, judge
 from edge_agent.commissioning.pushing.site import Present, Site
+from edge_agent.settings.models.accepted import ACCEPTED_FILE
 
 ASK_AGAIN_S: Final = 1.0
 
@@ -28,6 +30,7 @@ class Order:
     start: str | None
     confirm_s: float
     dry_run: bool
+    drop_accepted: bool
 
 
 @dataclass(slots=True)
@@ -37,7 +40,7 @@ class Journey:
     target: Target
     directory: str
     files: ConfigSet
-    devices: frozenset[str]
+    polled: Polled
     order: Order
     at: Next = Step.CONNECT
     reason: str = ""
@@ -97,6 +100,14 @@ class Journey:
     async def _fetch(self) -> Result:
         self._present = await self._here.fetch()
         self.difference = differences(self._present.files, self.files)
+        if self.difference:
+            before = await asyncio.to_thread(polled_of, self._present.files)
+            self.difference += lost_points(before, self.polled)
+        if not self.order.drop_accepted and (lost := lost_acceptances(self._present.files, self.files)):
+            raise GatewayError(
+                f"its {ACCEPTED_FILE} has what yours has not: {lost}. Take that into your folder; or, if it shall be gone, "
+                "give --drop-accepted"
+            )
         if self.order.dry_run:
             return Result.DRY
         self._before = await self._here.status()
@@ -131,7 +142,7 @@ class Journey:
             return Result.OK
         if self.order.start is not None:
             return Result.START
-        self.reason = "no agent runs there; start it, then push again to confirm"
+        self.reason = "start it, then push again to confirm"
         return Result.NO
 
     async def _start(self) -> Result:
@@ -139,7 +150,7 @@ class Journey:
         return Result.OK
 
     async def _confirm(self) -> Result:
-        return await self._until_confirmed(self._hash, self.devices)
+        return await self._until_confirmed(self._hash, frozenset(self.polled))
 
     async def _confirm_back(self) -> Result:
         before = self._before

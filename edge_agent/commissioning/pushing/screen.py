@@ -1,4 +1,7 @@
-"""How far each gateway is: a live table on a terminal, a line per step elsewhere."""
+"""How far each gateway is: a live table on a terminal with the reasons beneath, a line per step elsewhere.
+
+A reason is never in the table: a fingerprint or a command in it is compared or copied whole.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ class Screen:
         self._console = console
         self._journeys = journeys
         self._live = Live(self.table(), console=console, auto_refresh=False) if console.is_terminal else None
+        self._under_way = [each for each in journeys if not isinstance(each.at, Outcome)]
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -36,12 +40,18 @@ class Screen:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+            for each in self._under_way:
+                if isinstance(each.at, Outcome) and (each.reason or each.remarks):
+                    self._say(each)
 
     def told(self, journey: Journey) -> None:
         if self._live is not None:
             self._live.update(self.table(), refresh=True)
         else:
-            self._console.print(Text(f"{journey.target}: {_words(journey)}"), soft_wrap=True)
+            self._say(journey)
+
+    def _say(self, journey: Journey) -> None:
+        self._console.print(Text(f"{journey.target}: {_words(journey)}"), soft_wrap=True)
 
     def table(self) -> Table:
         table = Table("gateway", "folder", "state")
@@ -59,5 +69,5 @@ def _words(journey: Journey) -> str:
 
 def _state(journey: Journey) -> Text:
     if not isinstance(journey.at, Outcome):
-        return Text(_words(journey))
-    return Text(_words(journey), style=_GOOD if journey.at.is_good else _BAD)
+        return Text(journey.at.value)
+    return Text(journey.at.value, style=_GOOD if journey.at.is_good else _BAD)

@@ -2,7 +2,7 @@
 
 ::
 
-    site-a/agent.toml -> versions/current/agent.toml     so do the other files and models
+    site-a/agent.toml -> versions/current/agent.toml     so do the other files and models, if they are there
     site-a/versions/current -> 20261125T131000Z-3fa85f   the one name that a switch changes: rename(2) is old or new
     site-a/versions/unconfirmed -> ...                   what to go back to, until the new one has been confirmed
     site-a/keys, site-a/data                             the gateway's own, never touched
@@ -64,13 +64,19 @@ class Site:
 
         async def work() -> None:
             version = await self._link(_CURRENT)
-            linked = version is not None and all([await self._link(n) == f"{_CURRENT}/{n}" for n in NAMES])
+            linked = version is not None and all([await self._is_ours(name) for name in NAMES])
             former = await self._link(_UNCONFIRMED)
             former = former if linked and former != version else None
             found.append(Present(await self._read_all(), version if linked else None, former))
 
         await self._connection.do(work)
         return found[0]
+
+    async def _is_ours(self, name: str) -> bool:
+        """A link to what is current, or not there where the current version does not have it either."""
+        if await self._files.lexists(self._at(name)):
+            return await self._link(name) == f"{_CURRENT}/{name}"
+        return not await self._files.lexists(self._at(f"{_CURRENT}/{name}"))
 
     async def _read_all(self) -> ConfigSet:
         files = {}
@@ -147,7 +153,8 @@ class Site:
         place = f"{_VERSIONS}/{version}"
         mode = stat.S_IMODE((await self._files.stat(self._at(AGENT_FILE))).permissions or 0o644)
         folder_mode = stat.S_IMODE((await self._files.stat(self._directory)).permissions or 0o755)
-        for folder in (place, f"{place}/{MODELS}"):
+        models = [f"{place}/{MODELS}"] if any(name.startswith(f"{MODELS}/") for name in files) else []
+        for folder in (place, *models):
             await self._files.mkdir(self._at(folder))
             await self._files.chmod(self._at(folder), folder_mode)
         for name, data in files.items():
@@ -161,7 +168,7 @@ class Site:
         for name in entries:
             if name not in {*NAMES, _VERSIONS, ".", ".."} and not name.startswith("."):
                 await self._files.symlink(f"../../{name}", self._at(f"{place}/{name}"))
-        for folder in (f"{place}/{MODELS}", place, _VERSIONS):
+        for folder in (*models, place, _VERSIONS):
             await self._sync(folder)
 
     async def switch(self, version: str, shown: Present, adopted: str) -> bool:
@@ -181,25 +188,39 @@ class Site:
                 former = adopted
             await self._lead(_UNCONFIRMED, former)
             await self._sync(_VERSIONS)
-            await self._lead(_CURRENT, version)
-            await self._sync(_VERSIONS)
+            await self._turn_to(version)
 
         await self._connection.do(work)
         return True
+
+    async def _turn_to(self, version: str) -> None:
+        """One rename. A name that only this version has leads nowhere until then; one that it does not have goes afterwards:
+        in between either is no file, as in the version that is current."""
+        for name in NAMES:
+            wanted = await self._files.lexists(self._at(f"{_VERSIONS}/{version}/{name}"))
+            if wanted and not await self._files.lexists(self._at(name)):
+                await self._lead(name, f"{_CURRENT}/{name}")
+        await self._sync("")
+        await self._lead(_CURRENT, version)
+        await self._sync(_VERSIONS)
+        for name in NAMES:
+            if await self._link(name) == f"{_CURRENT}/{name}" and not await self._files.exists(self._at(name)):
+                await self._remove(name)
+        await self._sync("")
 
     async def _adopt(self, adopted: str) -> None:
         for name in NAMES:
             if name == MODELS and await self._is_folder(MODELS):
                 await self._exchange_folder(adopted)
-            else:
+            elif await self._files.lexists(self._at(name)):
                 await self._lead(name, f"{_CURRENT}/{name}")
         await self._sync("")
 
     async def _exchange_folder(self, adopted: str) -> None:
         """A link cannot be renamed over a folder: two renames, by the gateway's shell, which a lost connection does not stop
         between them."""
-        link, kept = self._at(f".{MODELS}.link"), self._at(f"{_VERSIONS}/{adopted}/.{MODELS}.former")
-        await self._remove(f".{MODELS}.link")
+        link, kept = self._at(_draft(MODELS)), self._at(f"{_VERSIONS}/{adopted}/.{MODELS}.former")
+        await self._remove(_draft(MODELS))
         await self._files.symlink(f"{_CURRENT}/{MODELS}", link)
         moved = (shlex.join(["mv", "-T", "--", *each]) for each in ((self._at(MODELS), kept), (link, self._at(MODELS))))
         said = await self._connection.run_shell(" && ".join(moved))
@@ -213,18 +234,19 @@ class Site:
         async def work() -> None:
             former = await self._link(_UNCONFIRMED)
             if former is not None and await self._files.isdir(self._at(f"{_VERSIONS}/{former}")):
-                await self._lead(_CURRENT, former)
-                await self._sync(_VERSIONS)
+                await self._turn_to(former)
                 found.append(former)
 
         await self._connection.do(work)
         return bool(found)
 
     async def settle(self) -> None:
-        """What is current is confirmed; versions beyond the newest few are removed."""
+        """What is current is confirmed; versions beyond the newest few and what a lost connection left are removed."""
 
         async def work() -> None:
             await self._remove(_UNCONFIRMED)
+            for name in (*NAMES, _CURRENT, _UNCONFIRMED):
+                await self._remove(_draft(name))
             await self._sync(_VERSIONS)
             current = await self._link(_CURRENT)
             names = sorted(str(each) for each in await self._files.listdir(self._at(_VERSIONS)))
@@ -257,10 +279,10 @@ class Site:
 
     async def _lead(self, name: str, to: str) -> None:
         """Let ``name`` be a link to ``to``, in one step."""
-        draft = posixpath.join(posixpath.dirname(name), f".{posixpath.basename(name)}.link")
-        await self._remove(draft)
-        await self._files.symlink(to, self._at(draft))
-        await self._files.posix_rename(self._at(draft), self._at(name))
+        draft = self._at(_draft(name))
+        await self._remove(_draft(name))
+        await self._files.symlink(to, draft)
+        await self._files.posix_rename(draft, self._at(name))
 
     async def _is_folder(self, name: str) -> bool:
         return await self._files.isdir(self._at(name)) and not await self._files.islink(self._at(name))
@@ -282,3 +304,8 @@ class Site:
             if each not in {".", ".."}:
                 await self._remove_tree(f"{name}/{each}")
         await self._files.rmdir(self._at(name))
+
+
+def _draft(name: str) -> str:
+    """Where a link is made before it takes its name."""
+    return posixpath.join(posixpath.dirname(name), f".{posixpath.basename(name)}.link")

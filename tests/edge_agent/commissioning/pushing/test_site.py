@@ -107,6 +107,10 @@ def found(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.name[0] != "." and path.exists()}
 
 
+def leading_nowhere(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.is_symlink() and not path.exists()]
+
+
 def site_of(connection: Connection, folder: Path) -> Site:
     return Site(connection, str(folder), "edge-agent")
 
@@ -142,8 +146,11 @@ def test_wherever_the_first_push_is_cut_a_whole_configuration_is_there_and_the_n
                 assert found(folder) in (OLD, NEW), operations
             await push(site, 1, NEWER)
             assert found(folder) == NEWER
+            assert [name for name in leading_nowhere(folder) if name[0] != "."] == []
             assert await site.roll_back()
             assert found(folder) == OLD, "back to what was confirmed last"
+            await site.settle()
+            assert leading_nowhere(folder) == []
             assert (folder / "data" / "events.db").read_bytes() == b"precious"
 
         assert await cut_everywhere(whole, once) > 10
@@ -165,6 +172,8 @@ def test_wherever_a_later_push_or_its_roll_back_is_cut_a_whole_configuration_is_
                 assert found(folder) in (OLD, NEW), operations
             await site.roll_back()
             assert found(folder) == OLD
+            await site.settle()
+            assert leading_nowhere(folder) == []
 
         assert await cut_everywhere(whole, once) > 5
 
@@ -198,6 +207,22 @@ def test_a_file_that_was_replaced_in_place_is_taken_for_the_present_one(at: Any)
         await push(site, 2, NEWER)
         assert await site.roll_back()
         assert found(folder) == NEW | {"points.csv": b"by hand"}
+
+    at(work)
+
+
+def test_what_a_push_takes_away_leaves_no_name_and_its_return_gives_one(at: Any) -> None:
+    async def work(connection: Connection, home: Path) -> None:
+        folder = lay_out(home / "site", NEW)
+        site = site_of(connection, folder)
+        await push(site, 1, NEWER)
+        assert sorted(path.name for path in folder.iterdir()) == ["agent.toml", "data", "versions"]
+        await site.settle()
+        (folder / "devices.csv").write_bytes(b"by hand")
+        await push(site, 2, NEW)
+        assert found(folder) == NEW
+        assert await site.roll_back()
+        assert found(folder) == NEWER | {"devices.csv": b"by hand"}
 
     at(work)
 
