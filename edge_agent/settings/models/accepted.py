@@ -89,6 +89,10 @@ def accepted_choice(acceptances: Sequence[Acceptance], device: str, model: str, 
 
 
 def entry_text(acceptance: Acceptance) -> str:
-    """An entry as it is added to the file. What JSON calls a text is one in TOML."""
+    """An entry as it is added to the file. What JSON calls a text is one in TOML, but for surrogates and DEL."""
     keys = acceptance.model_dump(exclude_defaults=True)
-    return "".join(["\n[[accepted]]\n", *(f"{key} = {json.dumps(text)}\n" for key, text in keys.items())])
+    return "".join(["\n[[accepted]]\n", *(f"{key} = {_quoted(text)}\n" for key, text in keys.items())])
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -13,6 +13,7 @@ from contract.errors import Fault
 from edge_agent.settings import load as load_module
 from edge_agent.settings.agent_file import DEVICES_MAX
 from edge_agent.settings.model import AgentConfig
+from edge_agent.settings.models.accepted import Acceptance, entry_text, read_accepted
 from edge_agent.settings.models.expression import ExpressionError, fill, names_in, written
 from edge_agent.settings.models.template import read_model
 from edge_agent.settings.preview import check_report
@@ -350,3 +351,10 @@ def test_a_model_of_the_folder_stands_in_front_of_one_that_comes_along(site):
     (site.path / "models/msa_ultima_x.toml").write_text(MODEL)
     site.write_toml(HEAD + DEVICE.replace('"head"', '"msa_ultima_x"'))
     assert "g1.STATE" in addresses(site.load())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_whoever_accepted_is_read_back_by_his_name(name):
+    given_by = Acceptance(model="head", item="order", choice="little", by=name, at="2026-01-02T03:04:05Z")
+    faults: list[Fault] = []
+    assert read_accepted(entry_text(given_by).encode(), faults) == [given_by], faults
