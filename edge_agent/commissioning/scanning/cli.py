@@ -43,14 +43,18 @@ def add(commands: Any) -> None:
         "scan", help=_HELP, description=_HELP, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("where", nargs="+", metavar="WHERE", help="URL, or DIR DEVICE")
-    parser.add_argument("--units", metavar="1-20,33", help="units to ask; the device's own if left out")
+    parser.add_argument("--units", metavar="1-20,33", help="units to ask, of 0 to 255; the device's own if left out")
     parser.add_argument(
-        "--tables", default="holding,input,coil,discrete", metavar="LIST", help="of these; all four if left out"
+        "--tables",
+        default="holding,input,coil,discrete",
+        metavar="LIST",
+        help="of holding, input, coil, discrete, with commas between; all four if left out",
     )
     parser.add_argument("--addresses", default="0-9999", metavar="FIRST-LAST", help="as they go over the wire (0-9999)")
     parser.add_argument(
-        "--stride", type=int, default=16, metavar="N",
-        help="find every run of N readable addresses (16); 1: every single one, which takes a request for each that is not there",
+        "--stride", type=int, metavar="N",
+        help="find every run of N readable addresses (16); 1: every single one, which takes a request for each that is not there "
+        "(usual for up to 500 addresses)",
     )  # fmt: skip
     parser.add_argument("--pause-ms", type=float, default=50.0, metavar="MS", help="rest between two requests (50)")
     parser.add_argument("--timeout-s", type=float, metavar="S", help="wait so long for an answer")
@@ -68,7 +72,10 @@ def add(commands: Any) -> None:
         "--no-scan", type=Path, metavar="FILE", help="one more list of units that are not to be scanned"
     )
     parser.add_argument("--json", action="store_true", help="the result for programs")
-    parser.add_argument("--propose", type=Path, metavar="FILE", help="write a draft of points as CSV")
+    parser.add_argument(
+        "--propose", type=Path, metavar="FILE", help="write a draft of points as CSV; never over one that was edited"
+    )
+    parser.add_argument("--replace", action="store_true", help="write the draft over whatever is in its place")
     parser.set_defaults(command=_scan)
 
 
@@ -85,7 +92,7 @@ def _scan(arguments: argparse.Namespace) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
     except OSError as error:
-        print(f"edge-agent: {error}", file=sys.stderr)
+        print(f"edge-agent: {error.filename or 'the state file'}: {error.strerror}", file=sys.stderr)
         return _FAILED
     return _WRONG
 
@@ -101,23 +108,26 @@ def _scanned(arguments: argparse.Namespace) -> int:
     if (warning := agents.warning(settings)) is not None:
         print(f"WARNING: {warning}", file=sys.stderr)
     path = arguments.state or Path(f"scan-{re.sub(r'[^A-Za-z0-9.]+', '_', settings.endpoint).strip('_')}.jsonl")
-    if arguments.again:
-        path.unlink(missing_ok=True)
-    search, record = Search(plan), Record(path, settings.endpoint, plan)
-    if (note := record.recall(search)) is not None:
-        print(note, file=sys.stderr)
-    if search.requests:
-        print(f"going on with {path}: {search.requests} requests are done", file=sys.stderr)
+    search = Search(plan)
+    if arguments.again or not path.exists():
+        _keep_what_was_edited(arguments, settings, folder, search)  # before a state file is made, or emptied
     trouble: str | None = None
     try:
-        with record:
+        with Record(path, settings.endpoint, plan) as record:
+            if arguments.again:
+                record.forget()
+            for note in record.recall(search):
+                print(note, file=sys.stderr)
+            _keep_what_was_edited(arguments, settings, folder, search)
             trouble = asyncio.run(_asked(settings, search, record))
     except KeyboardInterrupt:
         trouble = "stopped"
     finally:
         if sys.stderr.isatty():
             print(_LINE, end="", file=sys.stderr, flush=True)  # where it was is of no interest any more
-    _show(arguments, settings, folder, search)
+    _show(arguments, settings, search)
+    if arguments.propose:
+        _propose(arguments.propose, settings, folder, search)
     if search.exhausted:
         trouble = f"--requests-max {plan.requests_max} is reached"
     if trouble is not None:
@@ -129,7 +139,7 @@ def _scanned(arguments: argparse.Namespace) -> int:
 def _device(arguments: argparse.Namespace) -> tuple[ModbusSettings, Folder | None]:
     """Raises PlaceError and ConfigError."""
     from edge_agent.commissioning.probing.folder import is_folder, open_folder
-    from edge_agent.commissioning.probing.place import PlaceError, read_device, settings_of
+    from edge_agent.commissioning.probing.place import PlaceError, is_place, read_device, settings_of
 
     names = ("baudrate", "parity", "timeout_s")
     options = {name: value for name in names if (value := getattr(arguments, name)) is not None}
@@ -141,16 +151,21 @@ def _device(arguments: argparse.Namespace) -> tuple[ModbusSettings, Folder | Non
         keys = folder.device(rest[0]).model_dump(exclude_unset=True)
         pause_ms = max(folder.device(rest[0]).pause_ms, arguments.pause_ms)
         return settings_of({**keys, **options, "pause_ms": pause_ms}), folder
+    settings, place = read_device(first, {**options, "pause_ms": arguments.pause_ms})
+    place = place or (rest[0] if "://" in first and rest and is_place(rest[0]) else None)
+    if place is not None:
+        remedy = "Say which with --tables and --addresses, or read this one with `edge-agent try`"
+        raise PlaceError(f"{place} is one place, and a scan looks at ranges", remedy)
     if rest:
         raise PlaceError(f"there is no folder {first}", "Give a device as a URL, or a folder and a device")
-    return read_device(first, {**options, "pause_ms": arguments.pause_ms})[0], None
+    return settings, None
 
 
 def _plan(arguments: argparse.Namespace, settings: ModbusSettings) -> Plan:
     """Raises PlaceError."""
     from drivers.modbus.address import ADDRESS_SPACE, Table
     from edge_agent.commissioning.probing.place import PlaceError
-    from edge_agent.commissioning.scanning.search import Plan
+    from edge_agent.commissioning.scanning.search import Plan, usual_stride
     from edge_agent.settings.suggest import did_you_mean
 
     units = _numbers(arguments.units or str(settings.unit), 0, 255, "--units")
@@ -162,9 +177,11 @@ def _plan(arguments: argparse.Namespace, settings: ModbusSettings) -> Plan:
     for table in tables:
         if table not in tuple(Table):
             raise PlaceError(f"'{table}' is no table", did_you_mean(table, tuple(Table)))
-    if arguments.stride < 1 or arguments.requests_max < 1:
-        raise PlaceError("--stride and --requests-max count from 1", "Leave them out where in doubt")
-    return Plan(units, tuple(dict.fromkeys(map(Table, tables))), first, last, arguments.stride, arguments.requests_max)
+    stride = usual_stride(last - first + 1) if arguments.stride is None else arguments.stride
+    for option, number in (("--stride", stride), ("--requests-max", arguments.requests_max)):
+        if number < 1:
+            raise PlaceError(f"{option} {number} is too small", "Give 1 or more, or leave it out")
+    return Plan(units, tuple(dict.fromkeys(map(Table, tables))), first, last, stride, arguments.requests_max)
 
 
 def _numbers(text: str, lowest: int, highest: int, option: str) -> tuple[int, ...]:
@@ -175,7 +192,9 @@ def _numbers(text: str, lowest: int, highest: int, option: str) -> tuple[int, ..
         shape = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part)
         first, last = (int(shape[1]), int(shape[2] or shape[1])) if shape else (1, 0)
         if not lowest <= first <= last <= highest:
-            raise PlaceError(f"{option} {text} is not understood", "Write numbers and ranges, as 1-20,33")
+            raise PlaceError(
+                f"{option} {text} is not understood", f"Write numbers of {lowest} to {highest} and ranges, as 1-20,33"
+            )
         found += range(first, last + 1)
     return tuple(dict.fromkeys(found))
 
@@ -207,6 +226,7 @@ async def _asked(settings: ModbusSettings, search: Search, record: Record) -> st
     from drivers.modbus.outcome import Failure, FailureReason
     from edge_agent.commissioning.probing import failures
     from edge_agent.commissioning.probing.asking import Asking, RealClock, why_unreachable
+    from edge_agent.commissioning.scanning import report
 
     began = told = time.monotonic()
     unreachable, before = 0, search.requests
@@ -227,26 +247,12 @@ async def _asked(settings: ModbusSettings, search: Search, record: Record) -> st
             if sys.stderr.isatty() and time.monotonic() - told > _TOLD_EVERY_S:
                 told = time.monotonic()
                 print(
-                    _LINE + _progress(search, told - began, search.requests - before),
+                    _LINE + report.progress(search, told - began, search.requests - before),
                     end="",
                     file=sys.stderr,
                     flush=True,
                 )
     return None
-
-
-def _progress(search: Search, passed_s: float, requests: int) -> str:
-    """Where it is and the longest that the rest can take."""
-    ask = search.wants()
-    if ask is None:
-        return f"{search.requests} requests"
-    plan = search.plan
-    left = min(plan.bound, plan.requests_max) - search.requests
-    at_most_s = passed_s / max(requests, 1) * max(left, 0)
-    time_left = f"{at_most_s / 60:.0f} min" if at_most_s >= 120 else f"{at_most_s:.0f} s"
-    return (
-        f"unit {ask.unit}, {ask.table} {ask.start} of {plan.last}: {search.requests} requests, at most {time_left} more"
-    )
 
 
 def _outcome(came: Any, *, bits: bool, count: int) -> Outcome:
@@ -263,18 +269,51 @@ def _outcome(came: Any, *, bits: bool, count: int) -> Outcome:
     return Values(tuple(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)))
 
 
-def _show(arguments: argparse.Namespace, settings: ModbusSettings, folder: Folder | None, search: Search) -> None:
+def _show(arguments: argparse.Namespace, settings: ModbusSettings, search: Search) -> None:
     from edge_agent.commissioning.scanning import report
-    from edge_agent.settings.points_file import points_text
 
     if arguments.json:
         print(json.dumps(report.as_json(settings.endpoint, search)))
     else:
         unfinished = "" if search.next is None else ", NOT FINISHED: what follows is what is known so far"
         print("\n".join([f"{settings.endpoint}, {search.requests} requests{unfinished}", *report.lines(search)]))
-    if arguments.propose:
-        known = folder.devices.items() if folder else ()
-        names = {each.unit: name for name, each in known if each.endpoint == settings.endpoint}
-        rows = report.proposals(search, names)
-        arguments.propose.write_text(report.PROPOSAL_HEAD + points_text(rows).removeprefix("\ufeff"), encoding="utf-8")
-        print(f"{len(rows)} proposals in {arguments.propose}", file=sys.stderr)
+
+
+def _keep_what_was_edited(
+    arguments: argparse.Namespace, settings: ModbusSettings, folder: Folder | None, search: Search
+) -> None:
+    """Refuse to write a draft over a file that is not the one which this scan wrote when it was where ``search`` is. Raises
+    PlaceError and OSError."""
+    from edge_agent.commissioning.probing.place import PlaceError
+
+    path: Path | None = arguments.propose
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise PlaceError(f"there is no folder {path.parent} for the draft", "Make it, or give --propose another file")
+    if not path.exists() or arguments.replace:
+        return
+    if path.is_dir() or path.read_bytes() != _draft(settings, folder, search)[0].encode():
+        raise PlaceError(f"{path} exists", "Give another name, or --replace to lose what is in it")
+
+
+def _draft(settings: ModbusSettings, folder: Folder | None, search: Search) -> tuple[str, int]:
+    """The text of the file, and how many points it has."""
+    from edge_agent.commissioning.scanning import report
+    from edge_agent.settings.points_file import points_text
+
+    known = folder.devices.items() if folder else ()
+    rows = report.proposals(search, {each.unit: name for name, each in known if each.endpoint == settings.endpoint})
+    return report.PROPOSAL_HEAD + points_text(rows).removeprefix("\ufeff"), len(rows)
+
+
+def _propose(path: Path, settings: ModbusSettings, folder: Folder | None, search: Search) -> None:
+    from edge_agent.commissioning.probing.place import PlaceError
+
+    text, count = _draft(settings, folder, search)
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        remedy = "What was found is kept: the same command with another file for --propose asks nothing again"
+        raise PlaceError(f"{path} cannot be written ({error.strerror})", remedy) from None
+    print(f"{count} proposals in {path}", file=sys.stderr)

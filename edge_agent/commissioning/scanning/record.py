@@ -1,12 +1,14 @@
 """What a scan was told so far, in a file: one line per outcome, so that an interrupted scan goes on where it was.
 
 The first line says what is scanned; a file of another scan, or with a line that fits none, is refused. A last line that was cut off
-is asked for again, which the person is told.
+is asked for again, which the person is told. One scan at a time holds the file.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Self
@@ -21,7 +23,7 @@ class RecordError(Exception):
 
 
 class Record:
-    """The file of one scan. Use it as a context; ``save`` after each outcome."""
+    """The file of one scan. Use it as a context; ``recall``, or ``forget``, then ``save`` after each outcome."""
 
     def __init__(self, path: Path, endpoint: str, plan: Plan) -> None:
         # The limit on requests may be raised to go on.
@@ -30,35 +32,49 @@ class Record:
         self._path = path
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("a", encoding="ascii")
-        if self._file.tell() == 0:
-            self._file.write(self._head + "\n")
+        """Raises RecordError."""
+        try:
+            self._file = self._path.open("a", encoding="ascii")
+        except OSError as error:
+            message = f"{self._path}, which keeps what is found, cannot be written ({error.strerror})"
+            raise RecordError(f"{message}: give another place with --state FILE") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            message = f"another scan writes {self._path} now"
+            raise RecordError(f"{message}: wait for its end, or give --state another file") from None
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def recall(self, search: Search) -> str | None:
-        """Tell the search what is on file; what to tell the person of a file that was cut off. Raises RecordError and OSError."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
+    def forget(self) -> None:
+        self._cut(0)
+
+    def _cut(self, size: int) -> None:
+        self._file.truncate(size)
+        self._file.seek(0, os.SEEK_END)
+
+    def recall(self, search: Search) -> list[str]:
+        """Tell the search what is on file; what to tell the person of it. Raises RecordError and OSError."""
+        data = self._path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            self._path.write_bytes(whole)
         lines = whole.decode("ascii", "replace").splitlines()
         if not lines:
-            return f"{self._path} was cut off before it had said anything: beginning anew" if data else None
+            self._cut(0)
+            return [f"{self._path} was cut off before it had said anything: beginning anew"] if data else []
         if lines[0] != self._head:
-            what = "is of another scan" if _is_head(lines[0]) else "is no state file of a scan"
-            raise RecordError(f"{self._path} {what}: give --state another file, or --again to begin anew")
+            what = _difference(lines[0], self._head)
+            raise RecordError(f"{self._path} {what}; give --state another file, or --again to begin anew")
         for number, line in enumerate(lines[1:], 2):
             asked, outcome = self._read(line, number)
             if search.next is None or asked != _key(search.next):
                 raise RecordError(f"{self._path}, line {number} does not fit this scan: give --again to begin anew")
             search.take(outcome)
-        return f"{self._path} ended within a line, which is asked again" if len(whole) < len(data) else None
+        self._cut(len(whole))
+        cut = [f"{self._path} ended within a line, which is asked again"] if len(whole) < len(data) else []
+        return [*cut, f"going on with {self._path}: {search.requests} requests are done"]
 
     def _read(self, line: str, number: int) -> tuple[list[Any], Outcome]:
         """Raises RecordError."""
@@ -86,6 +102,8 @@ class Record:
             if isinstance(outcome, Refused)
             else None
         )
+        if self._file.tell() == 0:
+            self._file.write(self._head + "\n")
         self._file.write(json.dumps([*_key(ask), said]) + "\n")
         self._file.flush()
 
@@ -94,8 +112,15 @@ def _key(ask: Ask) -> list[Any]:
     return [ask.unit, ask.table.value, ask.start, ask.count]
 
 
-def _is_head(line: str) -> bool:
+def _difference(line: str, head: str) -> str:
+    """What the first line of a file is instead of ``head``."""
     try:
-        return "plan" in json.loads(line)
-    except (ValueError, TypeError):
-        return False
+        there, here = ({**of.pop("plan"), **of} for of in map(json.loads, (line, head)))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return "is no state file of a scan"
+    keys = [key for key in here if there.get(key) != here[key]]
+    return "is of another scan: " + ", ".join(f"{key} {_text(there.get(key))}, now {_text(here[key])}" for key in keys)
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

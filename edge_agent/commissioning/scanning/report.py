@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,6 +24,20 @@ PROPOSAL_HEAD: Final = (
 )
 
 
+def progress(search: Search, passed_s: float, requests: int) -> str:
+    """Where it is and the longest that the rest can take, if it goes on as the last ``requests`` did in ``passed_s``."""
+    ask = search.wants()
+    if ask is None:
+        return f"{search.requests} requests"
+    plan = search.plan
+    left = min(plan.bound, plan.requests_max) - search.requests
+    at_most_s = passed_s / max(requests, 1) * max(left, 0)
+    time_left = f"{at_most_s / 60:.0f} min" if at_most_s >= 120 else f"{max(1, math.ceil(at_most_s))} s"
+    return (
+        f"unit {ask.unit}, {ask.table} {ask.start} of {plan.last}: {search.requests} requests, at most {time_left} more"
+    )
+
+
 def lines(search: Search) -> list[str]:
     out: list[str] = []
     for unit, found in search.found.items():
@@ -36,7 +51,12 @@ def _table(plan: Plan, table: Table, found: TableFound) -> Iterator[str]:
     if found.state is not State.PRESENT:
         yield f"  {table}: {found.state}"
         return
-    yield f"  {table}: {len(found.words)} readable of {plan.last - plan.first + 1}{_lengths(table, found)}"
+    wanted = plan.last - plan.first + 1
+    yield f"  {table}: {f'{len(found.words)} readable' if found.words else 'none found'} of {wanted}{_lengths(table, found)}"
+    if found.asked < wanted:
+        text = f"    {found.asked} of {wanted} addresses asked"
+        often = f" (where none was given every {_th(plan.stride)}), shorter runs are not seen: --stride 1"
+        yield text + (often if plan.stride > 1 else "")
     for first, last in found.runs():
         words = [found.words[address] for address in range(first, last + 1)]
         dead = sum(word == 0 for word in words)
@@ -44,6 +64,11 @@ def _table(plan: Plan, table: Table, found: TableFound) -> Iterator[str]:
         samples = [f"{first + i}={word}" for i, word in enumerate(words) if word][:_SAMPLES_MAX]
         text = f"    {first}..{last}: " + ("all zero" if dead == len(words) else f"{dead} zero, {', '.join(samples)}")
         yield text + (f"; {len(moved)} changed: {', '.join(map(str, moved[:_SAMPLES_MAX]))}" if moved else "")
+
+
+def _th(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _lengths(table: Table, found: TableFound) -> str:
@@ -70,6 +95,7 @@ def as_json(endpoint: str, search: Search) -> dict[str, Any]:
             "tables": {
                 table.value: {
                     "state": each.state.value,
+                    "asked": each.asked,
                     "ranges": [list(run) for run in each.runs()],
                     "length_max": each.length_max,
                     "longest": each.longest,
@@ -83,7 +109,8 @@ def as_json(endpoint: str, search: Search) -> dict[str, Any]:
         for unit, found in search.found.items()
     }
     return {"endpoint": endpoint, "complete": search.wants() is None and not search.exhausted,
-            "requests": search.requests, "units": units}  # fmt: skip
+            "requests": search.requests, "addresses": search.plan.last - search.plan.first + 1,
+            "stride": search.plan.stride, "units": units}  # fmt: skip
 
 
 def proposals(search: Search, devices: dict[int, str]) -> list[dict[str, str]]:
@@ -97,7 +124,7 @@ def proposals(search: Search, devices: dict[int, str]) -> list[dict[str, str]]:
             for address in sorted(tabled.words):
                 if address in seconds or not (tabled.words[address] or _moves(tabled, address) or address in floats):
                     continue
-                order = floats.get(address)
+                order, number = floats.get(address, (None, float(tabled.words[address])))
                 rows.append(
                     {
                         "tag": (f"U{unit}-" if many else "") + f"{_PREFIX[table]}{address}",
@@ -106,16 +133,17 @@ def proposals(search: Search, devices: dict[int, str]) -> list[dict[str, str]]:
                         "address": str(address),
                         "type": "bit" if table.holds_bits else "float32" if order else "uint16",
                         "word_order": "" if order in (None, WordOrder.ABCD) else order.value,
-                        "description": f"proposal of a scan, read {tabled.words[address]}",
+                        "description": f"proposal of a scan, read {number:.7g}",
                     }
                 )
     return rows
 
 
-def _floats(found: TableFound) -> dict[int, WordOrder]:
-    """Pairs that are floats more likely than two integers, in the order that most of the table's pairs speak for."""
+def _floats(found: TableFound) -> dict[int, tuple[WordOrder, float]]:
+    """Pairs that are floats more likely than two integers, in the order that most of the table's pairs speak for, and their numbers
+    as first read."""
     reader = Reader(_FLOATS, Table.HOLDING, 2)
-    likely: dict[WordOrder, list[int]] = {}
+    likely: dict[WordOrder, dict[int, float]] = {}
     for address in sorted(found.words):
         if address + 1 not in found.words:
             continue
@@ -129,12 +157,14 @@ def _floats(found: TableFound) -> dict[int, WordOrder]:
             and Reason.ORDINARY in best.reasons
             and Reason.JUMPS not in best.reasons
         ):
-            likely.setdefault(best.decoding.order, []).append(address)
+            number = reads[0][reader.decodings.index(best.decoding)]
+            assert isinstance(number, float)
+            likely.setdefault(best.decoding.order, {})[address] = number
     if not likely:
         return {}
     order = max(likely, key=lambda each: len(likely[each]))
-    chosen: dict[int, WordOrder] = {}
-    for address in likely[order]:
+    chosen: dict[int, tuple[WordOrder, float]] = {}
+    for address, number in likely[order].items():
         if address - 1 not in chosen:
-            chosen[address] = order
+            chosen[address] = order, number
     return chosen

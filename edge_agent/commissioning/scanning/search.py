@@ -33,6 +33,14 @@ SILENT_MAX: Final = 6
 MEASURED_MAX: Final = 4
 """Spans of a table in which the longest request is looked for; each costs a dozen requests at most."""
 
+STRIDE: Final = 16
+EACH_ADDRESS_MAX: Final = 500
+"""So many addresses are asked one by one where no stride is given: it takes half a minute for each table at the usual pause."""
+
+
+def usual_stride(addresses: int) -> int:
+    return 1 if addresses <= EACH_ADDRESS_MAX else STRIDE
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -104,6 +112,11 @@ class TableFound:
     measured: int = 0
     longest: int = 0
     length_max: int | None = None
+
+    @property
+    def asked(self) -> int:
+        """Addresses of which is known whether they are given."""
+        return len(self.words) + len(self.refused)
 
     def runs(self) -> Iterator[tuple[int, int]]:
         """First and last address of each readable range."""

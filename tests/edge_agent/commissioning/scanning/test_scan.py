@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from drivers.modbus.address import Table
 from edge_agent.cli import main
+from edge_agent.commissioning.scanning.record import Record
+from edge_agent.commissioning.scanning.search import Plan
 
 
 @pytest.fixture
@@ -48,7 +51,9 @@ def test_an_interrupted_scan_goes_on_without_asking_twice(device, scan, capsys):
     assert scan("--json") == 0
     assert len(device.asked) == 2 * asked, "a finished scan asks nothing"
     assert scan("--stride", "3") == 2
-    assert "of another scan" in capsys.readouterr().err
+    assert "is of another scan: stride 1, now 3; give --state another file" in capsys.readouterr().err
+    assert scan("--units", "1,4-5", "--addresses", "0-99") == 2
+    assert "units 1, now 1 4 5, last 199, now 99;" in capsys.readouterr().err
 
 
 def test_units_that_are_not_to_be_scanned_are_refused_without_a_permit(device, scan, port, tmp_path, capsys):
@@ -81,12 +86,92 @@ def test_proposals_are_marked_as_such_and_guess_floats(device, scan, tmp_path):
     assert text.startswith("# PROPOSALS")
     rows = [line.split(",") for line in text.splitlines() if line.startswith("H")]
     assert [row[0] for row in rows] == ["H40", "H42", "H44", "H46", "H48"]
+    read = [row[-1].strip(' "') for row in rows]
+    assert read == ["read 21.5", "read 7.25", "read 101.3", "read 215", "read 17"]
     assert ["float32" in row and "CDAB" in row for row in rows] == [True, True, True, False, False]
 
 
-@pytest.mark.parametrize("words", [["--units", "300"], ["--tables", "hold"], ["--addresses", "9-1"], ["--stride", "0"]])
-def test_what_is_typed_wrong_costs_no_request(device, scan, words):
+def test_a_draft_that_was_edited_is_not_written_over(device, scan, tmp_path, capsys):
+    device.put(40, *range(1, 9))
+    draft = tmp_path / "draft.csv"
+    assert scan("--propose", draft, "--requests-max", "30") == 1
+    assert scan("--propose", draft) == 0, "the scan's own draft grows with it"
+    assert "H47" in (whole := draft.read_text())
+    asked = len(device.asked)
+    draft.write_text("tag\nTI-101\n")
+    for again in ([], ["--again"]):
+        assert scan("--propose", draft, *again) == 2
+        assert f"{draft} exists. Give another name, or --replace" in capsys.readouterr().err
+    assert (draft.read_text(), len(device.asked)) == ("tag\nTI-101\n", asked)
+    assert scan("--propose", draft, "--replace") == 0
+    assert (draft.read_text(), len(device.asked)) == (whole, asked), "nor was what had been found lost"
+
+
+def test_what_a_stride_cannot_see_is_said(device, scan, capsys):
+    device.put(100, 1, 2, 3, 4, 5)
+    assert scan("--stride", "16", "--tables", "holding") == 0
+    shown = capsys.readouterr().out
+    assert "holding: none found of 200" in shown
+    assert "27 of 200 addresses asked (where none was given every 16th), shorter runs are not seen: --stride 1" in shown
+    assert scan("--stride", "16", "--tables", "holding", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["addresses"], found["stride"]) == (200, 16)
+    assert found["units"]["1"]["tables"]["holding"]["asked"] == 27
+
+
+def test_where_few_addresses_are_to_be_scanned_each_is_asked(device, scan, capsys):
+    device.put(100, 1, 2, 3, 4, 5)
+    assert scan("--tables", "holding") == 0
+    shown = capsys.readouterr().out
+    assert "holding: 5 readable of 200" in shown
+    assert "addresses asked" not in shown
+    assert scan("--again", "--tables", "holding", "--addresses", "0-599") == 0
+    assert "every 16th" in capsys.readouterr().out
+
+
+def test_two_scans_do_not_write_one_state_file(device, scan, tmp_path, capsys):
+    with Record(tmp_path / "state.jsonl", "elsewhere:502", Plan((1,), (Table.COIL,), 0, 9, 1, 10)):
+        for again in ([], ["--again"]):
+            assert scan(*again) == 2
+            assert "another scan writes" in capsys.readouterr().err
+    assert device.asked == []
+    assert scan() == 0
+
+
+def test_files_that_cannot_be_written_are_told_in_words(device, scan, tmp_path, capsys):
+    assert scan("--state", tmp_path) == 2
+    assert f"{tmp_path}, which keeps what is found, cannot be written (Is a directory)" in capsys.readouterr().err
+    assert scan("--propose", tmp_path / "none" / "draft.csv") == 2
+    assert f"there is no folder {tmp_path / 'none'} for the draft" in capsys.readouterr().err
+    assert device.asked == []
+    assert scan("--propose", "/dev/full", "--replace") == 2
+    told = capsys.readouterr()
+    assert "/dev/full cannot be written (No space left on device). What was found is kept" in told.err
+    assert "unit 1: answers" in told.out
+
+
+@pytest.mark.parametrize("place", ["/holding:40", "/40041"])
+def test_a_place_in_the_url_is_refused(device, port, place, tmp_path, capsys):
+    url, more = f"tcp://127.0.0.1:{port}/1", ["--addresses", "0-3", "--state", str(tmp_path / "state.jsonl")]
+    for where in ([url + place], [url, place[1:]]):
+        assert main(["scan", *where, *more]) == 2
+        assert f"{place[1:]} is one place, and a scan looks at ranges" in capsys.readouterr().err
+    assert device.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--units", "300"], "numbers of 0 to 255"),
+        (["--tables", "hold"], "holding"),
+        (["--addresses", "9-1"], "at most 0-65535"),
+        (["--stride", "0"], "--stride 0 is too small. Give 1 or more"),
+        (["--requests-max", "0"], "--requests-max 0 is too small. Give 1 or more"),
+    ],
+)
+def test_what_is_typed_wrong_costs_no_request(device, scan, words, said, capsys):
     assert scan(*words) == 2
+    assert said in capsys.readouterr().err
     assert device.asked == []
 
 

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers.modbus.address import Table
+from edge_agent.commissioning.scanning.report import progress
 from edge_agent.commissioning.scanning.search import Ask, Outcome, Plan, Refused, Search, Silent, State, Values
 
 PLAN = Plan((1,), (Table.HOLDING,), 0, 299, 1, 100_000)
@@ -177,3 +178,10 @@ def test_the_plans_limit_is_kept(model, requests_max):
     search = scanned(model, replace(PLAN, requests_max=requests_max))
     assert search.requests <= requests_max
     assert search.exhausted == (scanned(model).requests > requests_max)
+
+
+def test_the_time_that_is_left_is_never_said_to_be_none():
+    search = Search(PLAN)  # 1260 requests at most
+    for passed_s, left in ((0.0001, "1 s"), (0.01, "13 s"), (0.0952, "120 s"), (0.1, "2 min"), (1.0, "21 min")):
+        said = progress(search, passed_s, 1)
+        assert said == f"unit 1, holding 0 of 299: 0 requests, at most {left} more"
