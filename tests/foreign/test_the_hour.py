@@ -174,9 +174,7 @@ def test_from_an_unknown_device_to_values_in_the_control_room(libmodbus, aggrega
         assert "1 passed, 0 failed" in text
     finally:
         agent.stop()
-    wait_for(
-        lambda: kept("TT-105") == {0, 50, 100}, "what the transmitter showed has arrived", of=[aggregator.program]
-    )
+    wait_for(lambda: kept("TT-105") == {0, 50, 100}, "what the transmitter showed has arrived", of=[aggregator.program])
     assert (kept("LT-101"), kept("PT-102")) == ({LEVEL_M}, {PRESSURE_MPA})
 
     hidden = {f"127.0.0.1:{libmodbus.port}": "10.0.0.9:502", str(aggregator.folder): "/srv/park", str(home) + "/": "",
