@@ -33,7 +33,7 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.reporting import Reporter
 from edge_agent.settings import model
 from edge_agent.settings.agent_file import AGENT_FILE
-from edge_agent.settings.changes import Changes, changes, told, what_needs_a_restart
+from edge_agent.settings.changes import Changes, changes, points_told, told, what_needs_a_restart
 from edge_agent.settings.connections import connections, make_drivers
 from edge_agent.settings.load import load
 from edge_agent.settings.model import AgentConfig, Connection
@@ -41,7 +41,7 @@ from edge_agent.settings.named_files import file_digests
 from edge_agent.station.clock_state import StepWatch, kernel_clock_state
 from edge_agent.station.control import Answer, ControlError, ControlServer
 from edge_agent.station.machine import kernel_boot_id, software
-from edge_agent.station.status import StatusFile
+from edge_agent.station.status import StatusFile, starting
 from edge_agent.status_report import status_report
 from edge_agent.telling import points_now
 from edge_agent.transfer import Moment, restore, transfer
@@ -132,6 +132,7 @@ class Agent:
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        self._status_file.write(starting(self._config.name, self._clock.wall_ns()))
         detect.warm()
         gc.freeze()  # what start-up made stays: searching it for garbage again and again would delay alarms
         self._listen_to_stores()
@@ -305,16 +306,16 @@ class Agent:
     async def _reload_and_log(self, asked_by: str) -> Answer:
         self._log.info("reload_begun", asked_by=asked_by)
         try:
-            outcome = await self.reload(asked_by)
+            outcome, points = await self.reload(asked_by)
         except ConfigError as error:
             faults = [str(fault) for fault in error.faults]
             self._log.error("reload_refused", asked_by=asked_by, faults=faults)
             return {"faults": faults}
         self._log.info("reload", asked_by=asked_by, outcome=outcome)
-        return {"outcome": outcome, "config_hash": self._config.config_hash}
+        return {"outcome": outcome, "points": points, "config_hash": self._config.config_hash}
 
-    async def reload(self, asked_by: str) -> str:
-        """Read the folder anew and carry out what differs; what was done, in words. Raises ConfigError, and nothing has
+    async def reload(self, asked_by: str) -> tuple[str, list[str]]:
+        """Read the folder anew and carry out what differs; what was done, and what changed of points, in words. Raises ConfigError, and nothing has
         changed then. What can fail is done before the first change."""
         async with self._reloading:
             new = await asyncio.to_thread(load, self._config.directory)
@@ -322,12 +323,13 @@ class Agent:
                 raise ConfigError([Fault(AGENT_FILE, None, key, *NOT_WHILE_IT_RUNS) for key in keys])
             named_files = await asyncio.to_thread(file_digests, new.devices)
             if (new.config_hash, named_files) == (self._config.config_hash, self._named_files):
-                return NOTHING_CHANGED
+                return NOTHING_CHANGED, []
             catalogue = self._events.proposed(new.points)
             drivers = make_drivers(new, catalogue, self._clock, self._directory)
             if faults := [fault for driver in drivers.values() for fault in driver.check()]:
                 raise ConfigError(faults)
             former = connections(self._config, self._catalogue)
+            points = points_told(self._config.points, new.points)
             renewed = {name for name, digest in named_files.items() if self._named_files.get(name) != digest}
             found = changes(self._config, former, new, connections(new, catalogue), renewed)
             await self._events.take_on(catalogue, new.config_hash)
@@ -339,7 +341,7 @@ class Agent:
                 self._stopping.set()
                 raise
             self._named_files = named_files
-            return told(found)
+            return told(found), points
 
     async def _carry_out(
         self,

@@ -6,13 +6,16 @@ What is not named here goes on as it is: its socket, its timetable, whatever it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final, TypeAlias
 
+from contract.points import Limits, PointSpec
 from drivers.base import DeviceSetup
 from edge_agent.settings.model import AgentConfig, Connection, Destination
 
+POINTS_TOLD_MAX: Final = 40
 Setups: TypeAlias = Mapping[Connection, Sequence[DeviceSetup]]
 
 
@@ -76,6 +79,29 @@ def told(found: Changes) -> str:
         if names
     ]
     return "; ".join(parts) or "changed without touching a connection"
+
+
+def points_told(former: Iterable[PointSpec], new: Iterable[PointSpec]) -> list[str]:
+    """What comes, goes and changes of points, a line each by tag: ``~ AT-1: h 25 -> 20``."""
+    before, after = ({each.tag: dict(_said(each)) for each in points} for points in (former, new))
+    lines = [f"- {tag}" for tag in before if tag not in after] + [f"+ {tag}" for tag in after if tag not in before]
+    for tag in (tag for tag in after if tag in before):
+        was, now = before[tag], after[tag]
+        if found := [f"{name} {was[name]} -> {now[name]}" for name in now if was[name] != now[name]]:
+            lines.append(f"~ {tag}: {', '.join(found)}")
+    more = len(lines) - POINTS_TOLD_MAX
+    return [*lines[:POINTS_TOLD_MAX], f"... and {more} more"] if more > 0 else lines
+
+
+def _said(point: PointSpec) -> Iterator[tuple[str, str]]:
+    """A point's own words by name; its id is the store's matter."""
+    for part in (point, point.limits):
+        for each in fields(part):
+            value = getattr(part, each.name)
+            if each.name != "id" and not isinstance(value, Limits):
+                is_none = value in {None, ""} or (isinstance(value, float) and math.isnan(value))
+                number = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+                yield each.name, "none" if is_none else number
 
 
 def _same(former: Sequence[DeviceSetup], new: Sequence[DeviceSetup]) -> bool:

@@ -24,6 +24,11 @@ def write_status(directory: Path, status: dict[str, Any]) -> None:
     draft.replace(directory / STATUS_FILE)
 
 
+def starting(agent: str, wall_ns: int) -> dict[str, Any]:
+    """What is said until there is anything to say: a first start compiles its detectors."""
+    return {"agent": agent, "starting_pid": os.getpid(), "written_wall_ns": wall_ns}
+
+
 class StatusFile:
     """A disk that is full or gone must not end the watch over the plant: said once per cause, tried again."""
 
@@ -43,13 +48,15 @@ class StatusFile:
 
 
 def read_status(directory: Path) -> dict[str, Any] | None:
-    """The last status written, with ``running`` added; None where there is none. Raises ValueError if it is no JSON."""
+    """The last status written, with ``running`` and ``starting`` added; None where there is none. Raises ValueError if it is no JSON."""
     try:
         text = (directory / STATUS_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     status: dict[str, Any] = json.loads(text)
-    status["running"] = not status.get("stopped", False) and _is_agent(int(status["pid"]))
+    pid = status.get("starting_pid")
+    status["starting"] = pid is not None and _is_agent(int(pid))
+    status["running"] = pid is None and not status.get("stopped", False) and _is_agent(int(status["pid"]))
     return status
 
 

@@ -15,7 +15,7 @@ from contract.keys import generate
 from contract.points import Limits, PointSpec
 from drivers.base import DeviceSetup
 from edge_agent.settings import model
-from edge_agent.settings.changes import Changes, changes, told, what_needs_a_restart
+from edge_agent.settings.changes import Changes, changes, points_told, told, what_needs_a_restart
 
 KEYS = [generate("gate"), generate("other")]
 ROOM_KEYS = [generate("park").public, generate("plant").public]
@@ -181,3 +181,15 @@ def test_everything_else_needs_none():
         outbox=model.Outbox(Path("/site/data"), 2**31, 24.0), config_hash="11" * 32,
     )  # fmt: skip
     assert what_needs_a_restart(config(), other) == []
+
+
+def test_points_are_told_by_tag_with_what_came_and_went_and_no_id() -> None:
+    point = PointSpec(id=1, tag="AT-1", org="acme/tank", device="plc", limits=Limits(h=25.0))
+    other = replace(point, tag="AT-2")
+    changed = replace(point, id=7, limits=Limits(h=20.0, hh=0.1), description="new")
+    assert points_told([point, other], [changed, replace(other, tag="AT-3")]) == [
+        "- AT-2", "+ AT-3", "~ AT-1: description none -> new, h 25 -> 20, hh none -> 0.1",
+    ]  # fmt: skip
+    assert points_told([point], [replace(point, id=9)]) == []
+    many = [replace(point, tag=f"AT-{number}") for number in range(50)]
+    assert points_told([], many)[-1] == "... and 10 more"
