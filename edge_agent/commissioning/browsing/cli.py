@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 PROGRESS_S: Final = 2.0
+NO_PATH_FITS: Final = (
+    "edge-agent: no path fits; a pattern is for the whole path: --match '*TT*' finds TT anywhere in it"
+)
 
 _ABOUT: Final = """\
 Shows the variables of an OPC UA server: path, value with unit and range, type, and the address as points.csv wants it.
@@ -41,7 +45,9 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.set_defaults(command=_browse)
-    parser.add_argument("target", metavar="ENDPOINT|DIR", help="opc.tcp://host:port, or the agent's folder")
+    parser.add_argument(
+        "target", metavar="ENDPOINT|DIR", help="opc.tcp://host:port or host:port, or the agent's folder"
+    )
     parser.add_argument("named", nargs="?", metavar="DEVICE", help="with DIR: a device of agent.toml")
     parser.add_argument(
         "--match", action="append", default=[], metavar="GLOB", help="only paths like this; may be repeated"
@@ -79,30 +85,47 @@ def _browse(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError, DeviceError
     from edge_agent.commissioning.browsing.tree import Bounds
 
-    if arguments.out is not None and arguments.out.exists():
-        print(f"edge-agent: {arguments.out} exists; give another name, or move it away", file=sys.stderr)
+    if arguments.out is not None and (trouble := _not_writable(arguments.out)):
+        print(f"edge-agent: {arguments.out} {trouble}", file=sys.stderr)
         return 2
     bounds = Bounds(arguments.depth, arguments.nodes_max, standard=arguments.standard)
     try:
         target = _target(arguments)
         variables, tree, server = asyncio.run(_look(target, bounds, arguments.match))
         _tell(variables, tree, server, bounds)
+        if arguments.match and not variables and any(node.is_variable for node in tree.nodes):
+            print(NO_PATH_FITS, file=sys.stderr)
+            return 2
         if arguments.out is not None:
             _write(arguments, target, variables, server)
     except ConfigError as error:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 2
+    except BrokenPipeError:  # nobody reads our output any more; main knows
+        raise
     except (DeviceError, OSError) as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _target(arguments: argparse.Namespace) -> Target:
-    from edge_agent.commissioning.browsing.target import SCHEME, of_endpoint, of_folder
+def _not_writable(out: Path) -> str:
+    """Why the list cannot be made there, before the server is asked for it; empty where it can."""
+    if out.exists():
+        return "exists; give another name, or move it away"
+    try:
+        with tempfile.TemporaryFile(dir=out.absolute().parent):
+            return ""
+    except OSError as error:
+        return f"cannot be written ({error.strerror}); give another place"
 
-    if not arguments.target.startswith(SCHEME):
+
+def _target(arguments: argparse.Namespace) -> Target:
+    from edge_agent.commissioning.browsing.target import endpoint_of, of_endpoint, of_folder
+
+    endpoint = endpoint_of(arguments.target)
+    if endpoint is None:
         return of_folder(Path(arguments.target), arguments.named, arguments.timeout)
     password = None
     if arguments.user and not arguments.password_file:
@@ -110,7 +133,7 @@ def _target(arguments: argparse.Namespace) -> Target:
 
         password = getpass.getpass(f"password of {arguments.user}: ")
     given = {
-        "endpoint": arguments.target, "security": arguments.policy, "security_mode": arguments.mode,
+        "endpoint": endpoint, "security": arguments.policy, "security_mode": arguments.mode,
         "certificate_file": arguments.certificate, "private_key_file": arguments.key,
         "server_certificate_file": arguments.server_certificate, "username": arguments.user,
         "password_file": arguments.password_file, "timeout_s": arguments.timeout,

@@ -5,6 +5,7 @@ Reads ``agent.toml`` and the files of certificates; the folder need not be compl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,8 @@ from drivers.opcua.settings import OpcUaSettings
 from edge_agent.settings.agent_file import AGENT_FILE, DeviceEntry, read_agent_file
 
 SCHEME: Final = "opc.tcp://"
+_SHORT: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]+(/\S*)?", re.ASCII)
+"""An endpoint without its scheme."""
 _OPTIONS: Final = {
     "endpoint": "ENDPOINT",
     "security": "--policy",
@@ -39,6 +42,13 @@ class Target:
     settings: OpcUaSettings
     credentials: Credentials
     names: frozenset[str] = frozenset()
+
+
+def endpoint_of(text: str) -> str | None:
+    """The endpoint that is meant, with its scheme; None where a folder is. ``host:port`` is short for one."""
+    if text.startswith(SCHEME):
+        return text
+    return SCHEME + text if _SHORT.fullmatch(text) and not Path(text).exists() else None
 
 
 def of_endpoint(given: dict[str, Any], password: str | None) -> Target:
@@ -85,7 +95,8 @@ def of_folder(directory: Path, device: str | None, timeout_s: float) -> Target:
 
 def _not_one(device: str | None, usable: list[DeviceEntry]) -> Fault:
     known = ", ".join(each.name for each in usable)
-    message = f"there is no device '{device}' that speaks OPC UA" if device else "which device is meant?"
+    which = "several devices speak OPC UA" if usable else "no device speaks OPC UA"
+    message = f"there is no device '{device}' that speaks OPC UA" if device else which
     remedy = f"Name one of: {known}" if known else 'Add a [[device]] with driver = "opcua", or give an endpoint'
     return Fault(AGENT_FILE, None, "device", message, remedy)
 

@@ -12,6 +12,7 @@ from asyncua import Server, ua
 
 from drivers.opcua.wire import node_id
 from edge_agent.cli import main
+from edge_agent.commissioning.browsing.target import endpoint_of
 from hil_tests.rig.ports import reserve
 
 ROOT: Path = Path(__file__).parents[4]
@@ -122,6 +123,35 @@ def test_a_file_that_exists_is_left_alone(folder, endpoint, capsys):
     assert "exists" in capsys.readouterr().err
 
 
+def test_a_pattern_that_fits_no_whole_path_is_said(endpoint, tmp_path, capsys):
+    out = tmp_path / "points.csv"
+    assert main(["browse", endpoint, "--match", "Level*", "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "0 of 5 variables" in told
+    assert "a pattern is for the whole path" in told
+    assert not out.exists()
+
+
+def test_an_endpoint_may_be_given_without_its_scheme_unless_a_folder_is_named_so(endpoint, tmp_path, monkeypatch):
+    short = endpoint.removeprefix("opc.tcp://")
+    assert main(["browse", short]) == 0
+    assert endpoint_of("[::1]:4840") == "opc.tcp://[::1]:4840"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site:1").mkdir()
+    assert (endpoint_of("site:1"), endpoint_of("site:2")) == (None, "opc.tcp://site:2")
+
+
+def test_a_folder_is_asked_which_device_is_meant(folder, endpoint, capsys):
+    with (folder / "agent.toml").open("a") as file:
+        file.write(f'[[device]]\nname = "pumps"\ndriver = "opcua"\nendpoint = "{endpoint}"\n')
+    assert main(["browse", str(folder)]) == 2
+    assert "device: several devices speak OPC UA. Name one of: tanks, pumps" in capsys.readouterr().err
+    text = (folder / "agent.toml").read_text("utf-8")
+    (folder / "agent.toml").write_text(text[: text.index("[[device]]")], "utf-8")
+    assert main(["browse", str(folder)]) == 2
+    assert "device: no device speaks OPC UA. Add a [[device]]" in capsys.readouterr().err
+
+
 def test_a_device_that_is_not_there_is_refused_with_those_there_are(folder, capsys):
     assert main(["browse", str(folder), "tank"]) == 2
     assert "Name one of: tanks" in capsys.readouterr().err
@@ -134,6 +164,8 @@ def test_a_device_that_is_not_there_is_refused_with_those_there_are(folder, caps
         (["opc.tcp://127.0.0.1:4840", "--policy", "Basic"], "--policy"),
         (["opc.tcp://127.0.0.1:4840", "--policy", "Basic256Sha256"], "--certificate: is needed with --policy"),
         (["opc.tcp://127.0.0.1:4840", "--user", "a", "--password-file", "nowhere"], "--password-file"),
+        (["127.0.0.1:4840", "--policy", "Basic"], "--policy"),
+        (["opc.tcp://127.0.0.1:4840", "--out", "/nowhere/points.csv"], "cannot be written (No such file or directory)"),
         (["/nowhere"], "Give a folder with agent.toml, or an endpoint that begins with opc.tcp://"),
     ],
 )
