@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import select
 import socket
 import sys
 import time
@@ -64,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of the console script."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments))
+        status = int(arguments.command(arguments))
+        sys.stdout.flush()
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("contract", "drivers", "edge_agent"):
             raise
@@ -72,6 +74,21 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_FAILED
+    except BrokenPipeError:
+        if not _has_lost_its_reader():
+            raise
+        return EXIT_FAILED
+    return status
+
+
+def _has_lost_its_reader() -> bool:
+    """Whoever read what we print, such as head, has seen enough; what is left goes nowhere, without a word."""
+    output = select.poll()
+    output.register(sys.stdout, 0)  # errors alone
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's own flush fails again
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,24 +165,20 @@ def _check(arguments: argparse.Namespace) -> int:
             print(line)
         print(f"detectors: {'compiled (numba)' if find_spec('numba') else 'interpreted (numba is not installed: slower)'}")
     except ConfigError as error:
-        return _refuse(error, "nothing was changed")
+        return _refuse(error)
     print("configuration is good")
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    import structlog
-
     from contract.errors import ConfigError, StoreError
+    from edge_agent.app import Agent, RealClock
+    from edge_agent.outbox.ledger import Ledger
     from edge_agent.settings.load import load
 
     _configure_logging()
     try:
         config = load(arguments.directory)
-        structlog.get_logger().info("agent_starting", agent=config.name, directory=str(arguments.directory))
-        from edge_agent.app import Agent, RealClock  # takes its time, so only after the first word
-        from edge_agent.outbox.ledger import Ledger
-
         ledger = Ledger(arguments.ledger) if arguments.ledger else None
 
         async def live() -> None:
@@ -173,7 +186,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         asyncio.run(live())
     except ConfigError as error:
-        return _refuse(error, "nothing was started")
+        return _refuse(error)
     except (StoreError, OSError) as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -249,8 +262,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if status is None:
         print("edge-agent: this agent has never run", file=sys.stderr)
         return EXIT_FAILED
-    render = _render_start if "starting_pid" in status else _render
-    print(json.dumps(status, ensure_ascii=False) if arguments.json else render(status))
+    print(json.dumps(status, ensure_ascii=False) if arguments.json else _render(status))
     return 0 if status["running"] else EXIT_FAILED
 
 
@@ -260,34 +272,19 @@ def _reload(arguments: argparse.Namespace) -> int:
     from edge_agent.station.control import ControlError, ask
 
     try:
-        answer = ask(read_outbox_directory(arguments.directory), {"ask": "reload"})
+        answer = ask(read_outbox_directory(arguments.directory), {"ask": "reload"}, folder=arguments.directory)
     except ConfigError as error:
         return _refuse(error)
     except ControlError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        print(
-            "stopped waiting; the agent may take the folder on all the same: its log says, or a second reload",
-            file=sys.stderr,
-        )
-        return EXIT_FAILED
     for fault in (faults := answer.get("faults", [])):
         print(fault, file=sys.stderr)
     if faults:
-        print(f"{_errors(len(faults))}; the agent goes on with what it had", file=sys.stderr)
+        print(f"{len(faults)} errors; the agent goes on with what it had", file=sys.stderr)
         return EXIT_CONFIG
     print(answer["outcome"])
-    for line in answer.get("points", []):
-        print(f"  {line}")
     return 0
-
-
-def _render_start(status: dict[str, Any]) -> str:
-    age_s = (time.time_ns() - status["written_wall_ns"]) / 1e9
-    if status["starting"]:
-        return f"{status['agent']}: starting (pid {status['starting_pid']}, for {age_s:.0f} s)"
-    return f"{status['agent']}: not running; its last start did not come to its end"
 
 
 def _render(status: dict[str, Any]) -> str:
@@ -322,15 +319,12 @@ def _render(status: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _refuse(error: Any, consequence: str = "nothing was done") -> int:
+def _refuse(error: Any) -> int:
     for fault in error.faults:
         print(fault, file=sys.stderr)
-    print(f"{_errors(len(error.faults))}; {consequence}", file=sys.stderr)
+    count = len(error.faults)
+    print(f"{count} {'error' if count == 1 else 'errors'}; nothing was started", file=sys.stderr)
     return EXIT_CONFIG
-
-
-def _errors(count: int) -> str:
-    return f"{count} {'error' if count == 1 else 'errors'}"
 
 
 def _configure_logging() -> None:

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import json
 import os
+import shlex
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -159,9 +160,11 @@ def _address(directory: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-def ask(directory: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_TIMEOUT_S) -> Answer:
+def ask(
+    directory: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_TIMEOUT_S, folder: Path | None = None
+) -> Answer:
     """One request to the agent whose outbox is ``directory``. Raises ControlError where there is none, where it may not
-    be asked, where it says nothing within ``timeout_s``, and for a refusal."""
+    be asked, where it says nothing within ``timeout_s``, and for a refusal. ``folder`` is the agent's own: what to start."""
     try:
         with _address(directory) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(timeout_s)
@@ -172,7 +175,8 @@ def ask(directory: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_T
             with asking.makefile("rb") as answers:
                 line = answers.readline(ANSWER_BYTES_MAX)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-        raise ControlError(f"no agent runs on {directory}; start it with: edge-agent run") from error
+        start = f"edge-agent run {shlex.quote(str(folder)) if folder else 'DIR'}"
+        raise ControlError(f"no agent runs on {folder or directory}; start it with: {start}") from error
     except PermissionError as error:
         raise ControlError(f"{directory} belongs to another user; ask as the user that the agent runs as") from error
     except TimeoutError as error:

@@ -25,6 +25,8 @@ from edge_agent.settings.model import OpenItem
 USUAL_PCT: Final = (0.0, 50.0, 100.0)
 TEXT_LENGTH_MAX: Final = 500
 _REFERENCE: Final = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?|[+-]?\.[0-9]+)\s*(%?)\Z")
+BEYOND: Final = 0.1
+"""Of the range: a reference farther outside than transmitters go is more likely mistyped than applied."""
 ALARM_SLACK_S: Final = 2.0
 """Beyond a set-point's delay, for the poll and the detector's next tick."""
 
@@ -63,6 +65,7 @@ class PointCheck:
         self._people = people
         self._unaccepted = unaccepted
         self._expected = math.nan
+        self._doubted: float | None = None
         self._settling = Settling(0, 0, 0)
         self._applied_s = 0.0
         self._result = Result.SKIPPED
@@ -89,6 +92,7 @@ class PointCheck:
             return ""
         assert self.stage is Stage.REFERENCE
         text = text.strip() or self.default
+        doubted, self._doubted = self._doubted, None
         word, _, rest = text.partition(" ")
         if word in {"f", "s"}:
             return self._end_with(Result.FAILED if word == "f" else Result.SKIPPED, line(rest))
@@ -96,7 +100,7 @@ class PointCheck:
             return self._end()
         if word == "u":
             return self._undo()
-        return self._apply(text, now_s)
+        return self._apply(text, now_s, doubted)
 
     def _end_with(self, result: Result, reason: str) -> str:
         if not reason:
@@ -122,7 +126,7 @@ class PointCheck:
         gone = self.shots.pop()
         return f"took back the reference {gone.expected:g}"
 
-    def _apply(self, text: str, now_s: float) -> str:
+    def _apply(self, text: str, now_s: float, doubted: float | None) -> str:
         if not text:
             return "give a reference in the point's unit"
         shape = _REFERENCE.match(text)
@@ -135,6 +139,10 @@ class PointCheck:
             number = bounds(self.point)[0] + width * number / 100
         elif not width and number == 0:
             return "without a range the deviation is a share of the reference, so this cannot be 0"
+        low, high = bounds(self.point)
+        if width and number != doubted and not low - BEYOND * width <= number <= high + BEYOND * width:
+            self._doubted = number
+            return f"{number:g} {self.point.unit} is far outside the range {low:g} to {high:g}; type it again if it is applied"
         self._expected, self._applied_s, self.stage = number, now_s, Stage.SETTLING
         tolerance = self._basis() * self._rules.tolerance_pct / 100
         window_s = max(self._rules.settle_s, 2 * self.point.poll_s)

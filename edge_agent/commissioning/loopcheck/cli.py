@@ -62,7 +62,12 @@ def add(commands: Any) -> None:
         "--settle", type=_positive, default=5.0, metavar="S", help="a reading must stand still for this long (5)"
     )
     parser.add_argument("--wait", type=_positive, default=60.0, metavar="S", help="for a reading that does not (60)")
-    parser.add_argument("--verify", type=Path, metavar="SHEET", help="say whether a sheet (.csv) is as it was signed")
+    parser.add_argument(
+        "--verify",
+        type=Path,
+        metavar="SHEET",
+        help="say whether a sheet (.csv) is as it was signed; sought in DIR/loopcheck/, too",
+    )
 
 
 def _positive(text: str) -> float:
@@ -93,8 +98,11 @@ def _loopcheck(arguments: argparse.Namespace) -> int:
 
 
 def _verify(path: Path, directory: Path | None) -> int:
+    from edge_agent.commissioning.loopcheck.folder import FOLDER
     from edge_agent.commissioning.loopcheck.sheet import SheetError, verify
 
+    if directory is not None and not path.exists() and (kept := directory / FOLDER / path).exists():
+        path = kept
     try:
         verdict = verify(path.read_bytes().decode("utf-8"), None if directory is None else _public_keys(directory))
     except (SheetError, UnicodeDecodeError) as error:
@@ -236,7 +244,7 @@ class _Session:
     def _ask(self, what: str) -> dict[str, Any]:
         from edge_agent.station.control import ask
 
-        return ask(self._config.outbox.directory, {"ask": what}, ASK_TIMEOUT_S)
+        return ask(self._config.outbox.directory, {"ask": what}, ASK_TIMEOUT_S, folder=self._directory)
 
     def _look(self, point: PointSpec) -> Seen:
         from edge_agent.commissioning.loopcheck.settling import Seen
@@ -317,5 +325,6 @@ def _judged(shot: Shot, point: PointSpec) -> str:
     missing = (
         f" (expected {shot.alarm_expected})" if shot.alarm_expected and shot.alarm_expected != shot.alarm_seen else ""
     )
-    verdict = "ok" if shot.passed else "FAILED"
-    return f"{verdict}: seen {shot.seen:.6g} {point.unit}, deviation {shot.deviation_pct:+.2f} %, {shot.quality}{alarm}{missing}"
+    verdict, undo = ("ok", "") if shot.passed else ("FAILED", " (u takes this back)")
+    seen = f"seen {shot.seen:.6g} {point.unit}, deviation {shot.deviation_pct:+.2f} %"
+    return f"{verdict}: {seen}, {shot.quality}{alarm}{missing}{undo}"

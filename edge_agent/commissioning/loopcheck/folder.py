@@ -66,10 +66,14 @@ def _cut_last_line(path: Path) -> None:
 
 
 def write_sheets(directory: Path, stem: str, csv_text: str, html_text: str) -> tuple[Path, Path]:
-    """Raises OSError; FileExistsError where there is a sheet of that name."""
+    """Never over a sheet that is there: the second of a name is numbered. Raises OSError."""
     folder = directory / FOLDER
     folder.mkdir(exist_ok=True)
-    paths = folder / f"{stem}.csv", folder / f"{stem}.html"
+    number, name = 1, stem
+    while (folder / f"{name}.csv").exists():
+        number += 1
+        name = f"{stem}-{number}"
+    paths = folder / f"{name}.csv", folder / f"{name}.html"
     for path, text in zip(paths, (csv_text, html_text), strict=True):
         with path.open("x", encoding="utf-8", newline="") as file:
             file.write(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -50,7 +51,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         return 2
 
     def tell(what: str) -> dict[str, Any]:
-        return ask(outbox, {"ask": what}, ASK_TIMEOUT_S)
+        return ask(outbox, {"ask": what}, ASK_TIMEOUT_S, folder=arguments.directory)
 
     if not (arguments.once or arguments.json):
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -76,5 +77,6 @@ def _table(status: dict[str, Any], live: dict[str, Any]) -> list[str]:
     from edge_agent.commissioning.watching.head import head_lines
     from edge_agent.commissioning.watching.rows import plain, rows
 
-    width = max(80, shutil.get_terminal_size((120, 24)).columns)
+    # A pipe has no width: whoever reads there gets every cell whole.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else None
     return [*head_lines(status, "", 0), *plain(rows(live, 0), width)]

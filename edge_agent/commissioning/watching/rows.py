@@ -94,11 +94,11 @@ def age_text(age_s: float | None) -> str:
     return f"{minutes}m{seconds:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
-def line(cells: Sequence[str], width: int = 80) -> str:
+def line(cells: Sequence[str], width: int = 80, widths: Sequence[int] = WIDTHS) -> str:
     """One line of exactly ``width`` columns; what is too long is cut with a mark."""
     parts = [
         fitted(cell, wide, right=place in _RIGHT)
-        for place, (cell, wide) in enumerate(zip(cells, WIDTHS, strict=True))
+        for place, (cell, wide) in enumerate(zip(cells, widths, strict=True))
     ]  # fmt: skip
     return fitted(" ".join([*parts[:-1], cells[-1]]), width)
 
@@ -124,6 +124,9 @@ def columns(text: str) -> int:
     )
 
 
-def plain(shown: Iterable[Row], width: int = 80) -> list[str]:
-    """The table without a screen."""
-    return [title(width).rstrip(), *(line(row.cells(), width).rstrip() for row in shown)]
+def plain(shown: Iterable[Row], width: int | None) -> list[str]:
+    """The table without a screen, each column as wide as its longest cell; cut only where it is wider than ``width``."""
+    table = [TITLES, *(row.cells() for row in shown)]
+    widths = [max(map(columns, column)) for column in zip(*table, strict=True)]
+    whole = sum(widths) + len(widths) - 1
+    return [line(cells, whole if width is None else min(whole, width), widths).rstrip() for cells in table]

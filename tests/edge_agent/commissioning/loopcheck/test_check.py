@@ -179,6 +179,21 @@ def test_what_is_no_reference_changes_nothing(bench, text):
     assert bench.check.stage is Stage.REFERENCE
 
 
+@pytest.mark.parametrize("text", ["9999", "-11", "111 %"])
+def test_a_reference_far_outside_the_range_is_applied_only_when_it_is_typed_twice(bench, text):
+    assert "is far outside the range 0 to 100; type it again" in bench.say(text)
+    assert "type it again" in bench.say("500"), "another one is doubted anew"
+    assert "type it again" in bench.say(text)
+    assert bench.say(text) == ""
+    assert bench.check.stage is Stage.SETTLING
+
+
+@pytest.mark.parametrize("text", ["-10", "110 %", "105"])
+def test_a_little_over_range_is_applied_at_once(bench, text):
+    assert bench.say(text) == ""
+    assert bench.check.stage is Stage.SETTLING
+
+
 def test_without_a_range_values_only_and_not_zero():
     bench = Bench(FLOW)
     assert bench.check.default == ""

@@ -73,7 +73,7 @@ def test_a_whole_check_from_the_first_question_to_the_signed_sheet(station, term
     child.sendline("=span gas")
     child.expect("AT-1: PASSED")
     apply(station, child, "LT-1", 300)
-    child.expect("FAILED: seen 30 %, deviation .30.00 %")
+    child.expect("FAILED: seen 30 %, deviation .30.00 %, GOOD .u takes this back.")
     child.expect("reference .*: ")
     child.sendline("f wired to the wrong channel")
     child.expect("remarks .*: ")
@@ -86,7 +86,8 @@ def test_a_whole_check_from_the_first_question_to_the_signed_sheet(station, term
     rows = [row for row in csv.reader(sheet.read_text("utf-8").splitlines()) if not row[0].startswith("#")]
     assert len(rows) == 1 + 4
     assert main(["loopcheck", str(station.folder), "--verify", str(sheet)]) == 0
-    assert "good: whole, and signed by gate" in capsys.readouterr().out
+    assert main(["loopcheck", str(station.folder), "--verify", sheet.name]) == 0  # as it was said, without its folder
+    assert capsys.readouterr().out.count("good: whole, and signed by gate") == 2
     sheet.write_text(sheet.read_text("utf-8").replace("failed", "passed"), "utf-8")
     assert main(["loopcheck", str(station.folder), "--verify", str(sheet)]) == 1
     assert "CHANGED" in capsys.readouterr().out
@@ -109,6 +110,7 @@ def test_it_goes_on_where_it_was_left(station, terminal):
     child = terminal("--by", "Li", "--witness", "")
     child.expect("2 points, 1 to check")
     child.expect(r"\[1/1\] LT-1")
+    child.expect("reference .*: ")
     child.sendeof()
     assert "1 open" in ended(child)[0]
     child = terminal("--by", "Li", "--witness", "", "--again", "AT-1", "--match", "AT-*")
@@ -144,7 +146,7 @@ def test_it_refuses_where_the_folder_is_not_what_the_agent_runs_on(station, caps
 def test_without_a_running_agent_it_says_what_to_do(new_station, capsys):
     station = new_station(LEVEL)
     assert main(["loopcheck", str(station.folder)]) == 1
-    assert "start it with: edge-agent run" in capsys.readouterr().err
+    assert f"start it with: edge-agent run {station.folder}\n" in capsys.readouterr().err
 
 
 def test_nothing_to_check_and_no_folder_are_wrong_input(station, capsys):

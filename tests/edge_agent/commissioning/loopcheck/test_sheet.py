@@ -142,7 +142,9 @@ def test_a_damaged_line_is_told_by_its_number(tmp_path):
         read_records(tmp_path)
 
 
-def test_a_sheet_is_never_overwritten(tmp_path):
-    write_sheets(tmp_path, "a", "1", "2")
-    with pytest.raises(FileExistsError):
-        write_sheets(tmp_path, "a", "3", "4")
+def test_a_sheet_is_never_overwritten_and_one_of_the_same_second_is_kept_beside_it(tmp_path):
+    made = [write_sheets(tmp_path, "a", text, text) for text in ("1", "2", "3")]
+    assert [[path.name for path in pair] for pair in made] == [
+        [f"{name}.csv", f"{name}.html"] for name in ("a", "a-2", "a-3")
+    ]
+    assert [[path.read_text() for path in pair] for pair in made] == [["1", "1"], ["2", "2"], ["3", "3"]]

@@ -169,4 +169,12 @@ def test_a_store_that_fails_is_said():
 
 
 def test_the_plain_table_has_a_title_and_a_line_for_each_row():
-    assert [each.split()[0] for each in plain(many())] == ["TAG", "B-2", "A-1", "C-3"]
+    assert [each.split()[0] for each in plain(many(), None)] == ["TAG", "B-2", "A-1", "C-3"]
+
+
+def test_the_plain_table_cuts_nothing_unless_the_terminal_is_narrower():
+    shown = rows({"points": [point(tag="T" * 40, quality="UNCERTAIN_OUT_OF_RANGE", device="d" * 40)]}, 0)
+    title_, row = plain(shown, None)
+    assert row.split() == ["T" * 40, "?", "1.5", "ppm", "UNCERTAIN", "OUT", "OF", "RANGE", "0.2s", "-", "d" * 40]
+    assert title_.index("DEVICE") == row.index("d" * 40)
+    assert [columns(each) for each in plain(shown, 60)] == [60, 60]

@@ -228,7 +228,7 @@ def test_once_and_json_are_for_scripts(station, capsys):
     assert told["status"]["agent"] == "gate"
     station.program.stop()
     assert main(["watch", str(station.folder), "--once"]) == 1
-    assert "start it with: edge-agent run" in capsys.readouterr().err
+    assert f"start it with: edge-agent run {station.folder}\n" in capsys.readouterr().err
 
 
 def test_without_a_terminal_it_says_what_works_there(tmp_path):
