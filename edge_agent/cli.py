@@ -163,22 +163,28 @@ def _check(arguments: argparse.Namespace) -> int:
         config = load(arguments.directory)
         for line in check_report(config):
             print(line)
-        print(f"detectors: {'compiled (numba)' if find_spec('numba') else 'interpreted (numba is not installed: slower)'}")
+        print(
+            f"detectors: {'compiled (numba)' if find_spec('numba') else 'interpreted (numba is not installed: slower)'}"
+        )
     except ConfigError as error:
-        return _refuse(error)
+        return _refuse(error, "nothing was changed")
     print("configuration is good")
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import structlog
+
     from contract.errors import ConfigError, StoreError
-    from edge_agent.app import Agent, RealClock
-    from edge_agent.outbox.ledger import Ledger
     from edge_agent.settings.load import load
 
     _configure_logging()
     try:
         config = load(arguments.directory)
+        structlog.get_logger().info("agent_starting", agent=config.name, directory=str(arguments.directory))
+        from edge_agent.app import Agent, RealClock  # takes its time, so only after the first word
+        from edge_agent.outbox.ledger import Ledger
+
         ledger = Ledger(arguments.ledger) if arguments.ledger else None
 
         async def live() -> None:
@@ -186,7 +192,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         asyncio.run(live())
     except ConfigError as error:
-        return _refuse(error)
+        return _refuse(error, "nothing was started")
     except (StoreError, OSError) as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -262,7 +268,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if status is None:
         print("edge-agent: this agent has never run", file=sys.stderr)
         return EXIT_FAILED
-    print(json.dumps(status, ensure_ascii=False) if arguments.json else _render(status))
+    render = _render_start if "starting_pid" in status else _render
+    print(json.dumps(status, ensure_ascii=False) if arguments.json else render(status))
     return 0 if status["running"] else EXIT_FAILED
 
 
@@ -278,13 +285,28 @@ def _reload(arguments: argparse.Namespace) -> int:
     except ControlError as error:
         print(f"edge-agent: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        print(
+            "stopped waiting; the agent may take the folder on all the same: its log says, or a second reload",
+            file=sys.stderr,
+        )
+        return EXIT_FAILED
     for fault in (faults := answer.get("faults", [])):
         print(fault, file=sys.stderr)
     if faults:
-        print(f"{len(faults)} errors; the agent goes on with what it had", file=sys.stderr)
+        print(f"{_errors(len(faults))}; the agent goes on with what it had", file=sys.stderr)
         return EXIT_CONFIG
     print(answer["outcome"])
+    for line in answer.get("points", []):
+        print(f"  {line}")
     return 0
+
+
+def _render_start(status: dict[str, Any]) -> str:
+    age_s = (time.time_ns() - status["written_wall_ns"]) / 1e9
+    if status["starting"]:
+        return f"{status['agent']}: starting (pid {status['starting_pid']}, for {age_s:.0f} s)"
+    return f"{status['agent']}: not running; its last start did not come to its end"
 
 
 def _render(status: dict[str, Any]) -> str:
@@ -319,12 +341,15 @@ def _render(status: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _refuse(error: Any) -> int:
+def _refuse(error: Any, consequence: str = "nothing was done") -> int:
     for fault in error.faults:
         print(fault, file=sys.stderr)
-    count = len(error.faults)
-    print(f"{count} {'error' if count == 1 else 'errors'}; nothing was started", file=sys.stderr)
+    print(f"{_errors(len(error.faults))}; {consequence}", file=sys.stderr)
     return EXIT_CONFIG
+
+
+def _errors(count: int) -> str:
+    return f"{count} {'error' if count == 1 else 'errors'}"
 
 
 def _configure_logging() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from edge_agent.app import RealClock
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.rows import OutboxSettings
 from edge_agent.station.control import ask
+from edge_agent.station.status import starting, write_status
 
 AGENT_TOML = """
 [agent]
@@ -196,7 +198,7 @@ def test_ten_mistakes_are_ten_errors_with_row_and_column_and_nothing_starts(read
         columns = ("device", "register", "address", "type", "unit", "hh", "deadband", "poll_s", "scale", "tag")
         assert [line.split(", ")[1] for line in found] == [f"row {number}" for number in range(2, 12)]
         assert tuple(line.split(", ")[2] for line in found) == columns
-        assert "10 errors; nothing was started" in done.stderr
+        assert f"10 errors; nothing was {'changed' if command == 'check' else 'started'}" in done.stderr
     assert not (ready / "data").exists()
 
 
@@ -264,10 +266,48 @@ def test_status_of_an_agent_that_never_ran_says_so(ready: Path):
     assert "never run" in done.stderr
 
 
+def test_an_agent_that_starts_says_so_at_once_and_status_too(ready: Path):
+    run_until(ready, "agent_running")
+    log = (ready / "log.txt").read_text()
+    assert log.index("agent_starting") < log.index("agent_running")
+    still = subprocess.Popen([sys.executable, "-c", "input()", "edge-agent"], stdin=subprocess.PIPE)
+    write_status(ready / "data", {**starting("store-1", time.time_ns()), "starting_pid": still.pid})
+    assert f"store-1: starting (pid {still.pid}, for " in agent("status", ready).stdout
+    still.communicate(b"\n", timeout=60)
+    assert "not running; its last start did not come to its end" in agent("status", ready).stdout
+
+
+def test_a_reload_says_what_changed_by_tag_and_counts_one_error_as_one(ready: Path):
+    with running(ready):
+        (ready / "points.csv").write_text(POINTS_CSV.replace("25,50", "20,50", 1))
+        done = agent("reload", ready)
+        assert done.stdout.splitlines() == ["connections begun anew: at 127.0.0.1:1", "  ~ AT-101: h 25 -> 20"]
+        (ready / "points.csv").write_text(POINTS_CSV.replace("25,50", "x,50", 1))
+        assert "1 error; the agent goes on" in agent("reload", ready).stderr
+
+
+def test_ctrl_c_while_a_reload_is_waited_for_says_that_it_may_happen_all_the_same(ready: Path):
+    (ready / "data").mkdir()
+    with socket.socket(socket.AF_UNIX) as silent:  # an agent that takes its time
+        silent.bind(str(ready / "data" / "control.sock"))
+        silent.listen()
+        silent.settimeout(60)
+        command = [sys.executable, "-m", "edge_agent.cli", "reload", str(ready)]
+        asking = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        accepted, _ = silent.accept()
+        with accepted:
+            assert accepted.recv(100)
+            asking.send_signal(signal.SIGINT)
+            _, said = asking.communicate(timeout=60)
+    assert asking.returncode == 1
+    assert "may take the folder on all the same" in said
+
+
 def test_a_status_file_that_cannot_be_written_does_not_end_the_watch(ready: Path):
     """As on a full disk: a folder stands where the file belongs."""
     (ready / "data" / "status.json").mkdir(parents=True)
-    run_until(ready, "status_not_written")
+    run_until(ready, "agent_running")
+    assert "status_not_written" in (ready / "log.txt").read_text()
     assert types(recorded(ready))[-2:] == [EventType.AGENT_STOP, EventType.CHECKPOINT]
 
 
