@@ -76,6 +76,12 @@ def test_every_promise_names_what_shows_it() -> None:
             assert (ROOT / name).exists(), row
 
 
+@pytest.mark.parametrize("page", ["docs/how-to/deploy-a-gateway.md", "docs/quick-start.zh.md"])
+def test_whoever_deploys_a_gateway_is_led_to_the_commands_on_site(page: str) -> None:
+    commands = ("scan", "try", "import", "browse", "watch", "loopcheck", "push")
+    assert [each for each in commands if f"`edge-agent {each}`" not in text(page)] == []
+
+
 def test_the_readme_says_what_this_is_not() -> None:
     readme = text("README.md")
     assert "not a safety instrumented system" in readme
