@@ -260,7 +260,8 @@ class _Session:
 
     def _write_sheet(self) -> int:
         from edge_agent.commissioning.loopcheck.folder import write_sheets
-        from edge_agent.commissioning.loopcheck.sheet import Head, csv_text, html_text, table
+        from edge_agent.commissioning.loopcheck.page import html_text
+        from edge_agent.commissioning.loopcheck.sheet import Head, csv_text, table
 
         results = [self._records[each.tag].result.value for each in self._points if each.tag in self._records]
         now_ns = time.time_ns()

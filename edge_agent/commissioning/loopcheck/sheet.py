@@ -1,4 +1,4 @@
-"""The sheet that is handed over: CSV that can be checked by a program, HTML that can be printed and signed by hand. Pure.
+"""The sheet that is handed over as CSV, which a program can check; ``page`` makes the one for paper. Pure.
 
 The CSV begins with ``#`` lines that say what was checked, by which agent and configuration; the hash is of its rows, and the
 signature is the agent's over the head with that hash. A hash alone shows a slip, only the signature shows a change that was meant.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import html
 import io
 import math
 import re
@@ -117,13 +116,13 @@ def csv_text(head: Head, rows: Sequence[Row], keys: SecretKeys | None) -> str:
     lines = head.lines(rows)
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerows((f"#{key}", value) for key, value in (lines | _signature(lines, keys)).items())
+    writer.writerows((f"#{key}", value) for key, value in (lines | signature_lines(lines, keys)).items())
     writer.writerow(COLUMNS)
     writer.writerows(rows)
     return out.getvalue()
 
 
-def _signature(lines: Mapping[str, str], keys: SecretKeys | None) -> dict[str, str]:
+def signature_lines(lines: Mapping[str, str], keys: SecretKeys | None) -> dict[str, str]:
     if keys is None:
         return {}
     return {"public_key": keys.public.ed25519_public.hex(), "signature": keys.sign(signed_bytes(lines)).hex()}
@@ -180,27 +179,6 @@ def _parse(text: str) -> tuple[dict[str, str], list[Row]]:
     return lines, list(rest[1:])
 
 
-def html_text(head: Head, rows: Sequence[Row], keys: SecretKeys | None) -> str:
-    """One file, to be printed on paper across; every text is escaped."""
-    lines = head.lines(rows)
-    facts = "".join(
-        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
-        for key, value in (lines | _signature(lines, keys)).items()
-    )
-    heads = "".join(f"<th>{html.escape(column)}</th>" for column in COLUMNS)
-    body = "\n".join(f'<tr class="{_class(row)}">' + "".join(map(_td, row)) + "</tr>" for row in rows)
-    return _PAGE.format(agent=html.escape(head.agent), facts=facts, heads=heads, body=body)
-
-
-def _class(row: Row) -> str:
-    result = row[COLUMNS.index("result")]
-    return result if result in {"passed", "failed", "skipped", OPEN} else ""
-
-
-def _td(text: str) -> str:
-    return f"<td>{html.escape(text)}</td>"
-
-
 def number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.7g}"
 
@@ -215,26 +193,3 @@ def set_points(point: PointSpec) -> str:
     given = [("LL", limits.ll), ("L", limits.l), ("H", limits.h), ("HH", limits.hh)]
     texts = [f"{name} {value:g} ({alarm_at(point, value)})" for name, value in given if not math.isnan(value)]
     return ", ".join(texts) or "none"
-
-
-_PAGE: Final = """\
-<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Loop check of {agent}</title>
-<style>
-@page {{ size: A4 landscape; margin: 10mm }}
-body {{ font: 8.5pt/1.3 sans-serif; color: #000; background: #fff }}
-table {{ border-collapse: collapse; margin-bottom: 6mm }}
-th, td {{ border: 0.2mm solid #888; padding: 0.6mm 1.2mm; text-align: left; overflow-wrap: anywhere }}
-thead {{ display: table-header-group }}
-tr {{ break-inside: avoid }}
-.failed td, .open td {{ font-weight: bold }}
-.sign td {{ height: 14mm; width: 60mm; vertical-align: bottom }}
-</style></head><body>
-<h1>Loop check of {agent}</h1>
-<table>{facts}</table>
-<table><thead><tr>{heads}</tr></thead><tbody>
-{body}
-</tbody></table>
-<table class="sign"><tr><td>checked by</td><td>witness</td><td>accepted</td><td>date</td></tr></table>
-</body></html>
-"""

@@ -16,8 +16,9 @@ from contract.errors import ConfigError
 from contract.keys import generate
 from contract.points import Limits, PointSpec, PointType
 from edge_agent.commissioning.loopcheck.folder import append_record, read_records, write_sheets
+from edge_agent.commissioning.loopcheck.page import html_text
 from edge_agent.commissioning.loopcheck.record import Record, Result, Shot, fingerprint
-from edge_agent.commissioning.loopcheck.sheet import COLUMNS, Head, SheetError, csv_text, html_text, table, verify
+from edge_agent.commissioning.loopcheck.sheet import COLUMNS, Head, SheetError, csv_text, table, verify
 
 KEYS = generate("gate")
 POINT = PointSpec(
