@@ -20,8 +20,10 @@ import pytest
 
 from contract.keys import format_public, format_secret, generate
 from edge_agent import app
+from edge_agent.detect import engine
 from edge_agent.settings.load import load
 from edge_agent.station.control import ControlError, ask
+from edge_agent.station.status import read_status
 
 AGENT_TOML = """
 [agent]
@@ -96,6 +98,29 @@ def test_a_renewed_password_file_connects_its_device_anew_and_no_other_and_once(
         (folder / "keys" / "password").write_text("two")
         assert reload(folder)["outcome"] == "connections begun anew: device plc2"
         assert reload(folder)["outcome"] == "nothing changed"
+
+
+def test_while_the_detectors_are_made_ready_the_status_file_says_that_the_agent_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, Any] | None] = []
+    monkeypatch.setattr(engine, "warm", lambda: said.append(read_status(folder / "data")))
+
+    async def live() -> None:
+        running = asyncio.create_task(app.Agent(load(folder), app.RealClock(), None).run())
+        while not (folder / "data" / "control.sock").exists():
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await running
+
+    asyncio.run(live())
+    assert said[0] is not None
+    assert (said[0]["agent"], said[0]["starting_pid"], said[0]["running"]) == ("store-1", os.getpid(), False)
+    last = read_status(folder / "data")
+    assert last is not None
+    assert last["stopped"]
+    assert "starting_pid" not in last
 
 
 def test_a_stop_in_the_midst_of_a_reload_lets_it_come_to_its_end_first(folder: Path) -> None:
