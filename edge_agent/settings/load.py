@@ -135,7 +135,7 @@ def _refuse_no_folder(directory: Path) -> None:
         remedy = f"Give the folder that it lies in: {directory.parent}"
         raise ConfigError([Fault(str(directory), None, None, "this is a file, and no agent's folder", remedy)])
     if not directory.exists():
-        raise ConfigError([Fault(str(directory), None, None, f"there is no folder {directory}", _SAMPLE_REMEDY)])
+        raise ConfigError([Fault(str(directory), None, None, "there is no folder of this name", _SAMPLE_REMEDY)])
 
 
 def _refuse(faults: Sequence[Fault]) -> None:
