@@ -324,6 +324,9 @@ def test_a_running_agent_answers_at_its_socket_what_it_does_now(ready: Path):
     stopped = json.loads(agent("status", ready, "--json").stdout)
     assert not stopped["running"]
     assert stopped["stopped"]
+    assert [each["device"] for each in stopped["devices"]] == [each["device"] for each in status["devices"]]
+    assert [each["name"] for each in stopped["destinations"]] == ["park"]
+    assert stopped["uplink"].keys() == status["uplink"].keys() >= {"samples_sent", "bytes_sent"}
 
 
 def test_an_agent_without_a_socket_runs_and_says_so(ready: Path):
