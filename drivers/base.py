@@ -87,6 +87,19 @@ class DeviceSetup:
     points: Sequence[PointSpec]
 
 
+class PlanLine(NamedTuple):
+    """Points of a device that are had in one way. Requests and time are those of one turn; None where the server speaks by
+    itself. ``load`` is the share of the connection's time, 1 for all of it."""
+
+    connection: str
+    device: str
+    how: str
+    points: int
+    requests: int | None = None
+    busy_ms: float | None = None
+    load: float | None = None
+
+
 class Driver(Protocol):
     """One connection, and the devices that it leads to."""
 
@@ -97,8 +110,8 @@ class Driver(Protocol):
     def check(self) -> list[Fault]:
         """Every fault of settings and points, found offline: no network is touched. Empty means ``run`` may start."""
 
-    def plan_report(self) -> list[str]:
-        """Lines for a person: requests per turn and predicted time on the bus."""
+    def plan_report(self) -> list[PlanLine]:
+        """What it is going to do, device by device."""
 
     def run(self) -> AsyncIterator[SampleBatch]:
         """Samples for ever; cancel the task to stop. Only one iteration at a time.

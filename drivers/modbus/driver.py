@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from contract.batch import SampleBatch
-from contract.clock import NS_PER_S, Clock
+from contract.clock import NS_PER_MS, NS_PER_S, Clock
 from contract.errors import ConfigError, Fault
 from contract.points import PointRole, PointSpec
-from drivers.base import DeviceHealth, DeviceSetup
+from drivers.base import DeviceHealth, DeviceSetup, PlanLine
 from drivers.modbus import connection, schedule, wires
 from drivers.modbus.address import examine
 from drivers.modbus.link import ModbusLink
@@ -26,7 +26,7 @@ from drivers.modbus.memory import Memory
 from drivers.modbus.registers import RegisterPoint
 from drivers.modbus.schedule import Due, Timetable
 from drivers.modbus.settings import ModbusSettings, Transport
-from drivers.modbus.unit import Turn, Unit
+from drivers.modbus.unit import Group, Turn, Unit
 
 _SUMMANDS_TOLD_MAX: Final = 8
 
@@ -77,18 +77,15 @@ class ModbusDriver:
     def check(self) -> list[Fault]:
         return list(self._faults)
 
-    def plan_report(self) -> list[str]:
-        lines = []
-        for unit, group in self._groups:
-            busy_ms = unit.busy_ns(group) / 1e6
-            lines.append(
-                f"{unit.name}: every {group.poll_s:g} s {len(group.queue)} request(s) for {len(group.points)} point(s), "
-                f"about {busy_ms:.0f} ms ({busy_ms / group.poll_s / 10:.1f} % of the bus)"
-            )
-        if len(self._setups) > 1:
-            total = schedule.load(self._slots())
-            lines.append(f"{len(self._setups)} devices share {self._settings.endpoint}: {total:.1%} of its time")
-        return lines
+    def plan_report(self) -> list[PlanLine]:
+        return [self._plan_line(unit, group) for unit, group in self._groups]
+
+    def _plan_line(self, unit: Unit, group: Group) -> PlanLine:
+        busy_ns = unit.busy_ns(group)
+        return PlanLine(
+            self._settings.endpoint, unit.name, f"every {group.poll_s:g} s", len(group.points), len(group.queue),
+            busy_ns / NS_PER_MS, busy_ns / NS_PER_S / group.poll_s,
+        )  # fmt: skip
 
     async def run(self) -> AsyncGenerator[SampleBatch, None]:
         if self._faults:

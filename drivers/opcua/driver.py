@@ -20,7 +20,7 @@ from contract.batch import SampleBatch
 from contract.clock import NS_PER_S, Clock
 from contract.errors import ConfigError, DeviceError, Fault
 from contract.points import PointRole, PointSpec, PointType
-from drivers.base import DeviceHealth, DeviceState
+from drivers.base import DeviceHealth, DeviceState, PlanLine
 from drivers.opcua.address import Address, AlarmAddress, examine
 from drivers.opcua.connection import Traffic
 from drivers.opcua.memory import Memory
@@ -70,24 +70,22 @@ class OpcUaDriver:
     def check(self) -> list[Fault]:
         return list(self._faults)
 
-    def plan_report(self) -> list[str]:
-        return (
-            [
-                f"{self.device}: a subscription of {len(each.items)} point(s), published every {each.publish_ms:g} ms, "
-                f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
-                for each in self._plan.subscriptions
-            ]
-            + [
-                f"{self.device}: {len(each.items)} alarm(s) of the server, told every {each.publish_ms:g} ms, "
-                f"a sign of life every {each.publish_ms * each.keepalive_count:g} ms"
-                for each in (self._plan.alarms,)
-                if each is not None
-            ]
-            + [
-                f"{self.device}: {len(each.points)} point(s) read every {each.period_ms:g} ms"
-                for each in self._plan.polls
-            ]
-        )
+    def plan_report(self) -> list[PlanLine]:
+        plan = self._plan
+        spoken = [
+            *((len(each.items), "published", each) for each in plan.subscriptions),
+            *((len(each.items), "the server's alarms, told", each) for each in (plan.alarms,) if each is not None),
+        ]
+        return [
+            self._plan_line(
+                f"{how} every {each.publish_ms:g} ms, a sign of life every {each.publish_ms * each.keepalive_count:g} ms",
+                points,
+            )
+            for points, how, each in spoken
+        ] + [self._plan_line(f"read every {each.period_ms:g} ms", len(each.points)) for each in plan.polls]
+
+    def _plan_line(self, how: str, points: int) -> PlanLine:
+        return PlanLine(self._settings.endpoint, self.device, how, points)
 
     async def run(self) -> AsyncGenerator[SampleBatch, None]:
         if self._faults:

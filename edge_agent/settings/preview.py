@@ -14,10 +14,13 @@ from typing import Final
 from contract.clock import SimulatedClock
 from contract.errors import Fault
 from contract.points import ConditionClass, PointRole, PointSpec
-from drivers.base import Driver
+from drivers.base import Driver, PlanLine
 from edge_agent.settings.connections import make_drivers
 from edge_agent.settings.model import AgentConfig, OpenItem
 
+_PLAN_HEADINGS: Final = ("connection", "device", "how", "points", "requests", "ms a turn", "load")
+_PLAN_TEXTS: Final = 3
+"""Columns that are texts, the first ones."""
 _NAMED_MAX: Final = 3
 """Devices of one open item."""
 
@@ -40,8 +43,37 @@ def check_report(config: AgentConfig) -> list[str]:
     for device in config.devices:
         points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
         lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")
-    lines.extend(f"  {line}" for driver in _drivers(config) for line in driver.plan_report())
+    lines += _plan_table([driver.plan_report() for driver in _drivers(config)])
     return [*lines, *_set_points(config.points), _storage(config), *_open_items(config)]
+
+
+def _plan_table(connections: Sequence[Sequence[PlanLine]]) -> list[str]:
+    """What each connection is asked for in a turn, and its load; texts to the left, numbers to the right."""
+    rows = [_PLAN_HEADINGS]
+    for plan in connections:
+        for position, line in enumerate(plan):
+            rows.append((
+                line.connection if position == 0 else "", line.device, line.how, str(line.points),
+                "" if line.requests is None else str(line.requests),
+                "" if line.busy_ms is None else f"{line.busy_ms:.1f}", _percent(line.load),
+            ))  # fmt: skip
+        loads = [line.load for line in plan if line.load is not None]
+        if len(loads) > 1:
+            points, requests = (sum(getattr(line, key) for line in plan) for key in ("points", "requests"))
+            rows.append(("", "together", "", str(points), str(requests), "", _percent(sum(loads))))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_PLAN_HEADINGS))]
+    lines = []
+    for row in rows:
+        cells = [
+            text.ljust(width) if i < _PLAN_TEXTS else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
+
+
+def _percent(load: float | None) -> str:
+    return "" if load is None else f"{load:.1%}"
 
 
 def _open_items(config: AgentConfig) -> list[str]:

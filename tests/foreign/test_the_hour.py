@@ -177,7 +177,8 @@ def test_from_an_unknown_device_to_values_in_the_control_room(libmodbus, aggrega
     wait_for(lambda: kept("TT-105") == {0, 50, 100}, "what the transmitter showed has arrived", of=[aggregator.program])
     assert (kept("LT-101"), kept("PT-102")) == ({LEVEL_M}, {PRESSURE_MPA})
 
-    hidden = {f"127.0.0.1:{libmodbus.port}": "10.0.0.9:502", str(aggregator.folder): "/srv/park", str(home) + "/": "",
+    place = f"127.0.0.1:{libmodbus.port}"
+    hidden = {f"{place}  ": "10.0.0.9:502".ljust(len(place) + 2), place: "10.0.0.9:502", str(aggregator.folder): "/srv/park", str(home) + "/": "",
               aggregator.endpoint: "tcp://10.0.0.1:7440"}  # fmt: skip
     blocks = [session.block(number, hidden) for number in range(len(session.shown))]
     if os.environ.get("WRITE_THE_HOUR"):

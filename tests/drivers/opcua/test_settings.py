@@ -73,8 +73,8 @@ def test_the_plan_says_how_often_the_server_will_speak(new_driver, new_point):
     driver = new_driver(NoServer, new_point(2, "a", poll_s=1.0), new_point(3, "b", poll_s=0.02))
     assert driver.check() == []
     assert driver.plan_report() == [
-        "plc: a subscription of 1 point(s), published every 20 ms, a sign of life every 20 ms",
-        "plc: a subscription of 1 point(s), published every 50 ms, a sign of life every 500 ms",
+        (NoServer.endpoint, "plc", f"published every {rate} ms, a sign of life every {life} ms", 1, None, None, None)
+        for rate, life in ((20, 20), (50, 500))
     ]
 
 

@@ -24,9 +24,11 @@ def test_the_report_tells_what_was_understood(folder: Any) -> None:
 
 def test_the_driver_predicts_its_time_in_the_report(folder: Any) -> None:
     report = check_report(folder.load())
-    after = report[report.index("device plc (modbus): 1 points, 1 every 1 s") + 1]
-    assert after.startswith("  ")
-    assert "ms" in "".join(report)
+    after = report.index("device plc (modbus): 1 points, 1 every 1 s") + 1
+    assert report[after].split() == ["connection", "device", "how", "points", "requests", "ms", "a", "turn", "load"]
+    assert report[after + 1].split()[:7] == ["127.0.0.1:502", "plc", "every", "1", "s", "1", "1"]
+    assert report[after + 1].endswith("0.2%")
+    assert len(report[after]) == len(report[after + 1])
 
 
 SECOND = '\n[[device]]\nname = "second"\ndriver = "modbus"\nhost = "127.0.0.1"\nunit = 2\n'
@@ -36,7 +38,8 @@ def test_devices_at_one_place_share_a_connection_and_its_time(folder: Any) -> No
     folder.write_toml((folder.path / "agent.toml").read_text("utf-8") + SECOND)
     folder.write_points({}, {"device": "second", "poll_s": "0.1"})
     report = check_report(folder.load())
-    assert "  2 devices share 127.0.0.1:502: 2.2% of its time" in report
+    (together,) = [line.split() for line in report if "together" in line]
+    assert together == ["together", "2", "2", "2.2%"]
 
 
 def test_devices_at_one_place_that_differ_in_it_are_told_by_key(folder: Any) -> None:
