@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -61,19 +60,6 @@ FLUSH_AT_STOP_S: Final = 10.0
 NOTHING_CHANGED: Final = "nothing changed"
 NOT_WHILE_IT_RUNS: Final = ("cannot change while the agent runs", "Take the change back, or restart the agent")
 FEATURES: Final = ("events", "telemetry", "live")
-
-
-class RealClock:
-    """The machine's clocks."""
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def mono_ns(self) -> int:
-        return time.monotonic_ns()
-
-    async def sleep_until(self, mono_ns: int) -> None:
-        await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
 
 
 class Agent:

@@ -182,8 +182,9 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         config = load(arguments.directory)
         structlog.get_logger().info("agent_starting", agent=config.name, directory=str(arguments.directory))
-        from edge_agent.app import Agent, RealClock  # takes its time, so only after the first word
+        from edge_agent.app import Agent  # takes its time, so only after the first word
         from edge_agent.outbox.ledger import Ledger
+        from edge_agent.station.machine import RealClock
 
         ledger = Ledger(arguments.ledger) if arguments.ledger else None
 

@@ -1,9 +1,26 @@
-"""What runs here, and since which boot of the machine: the agent says so in each of its events. Reads what the system says."""
+"""The machine: its clocks, and what runs on it since which boot, which the agent says in each of its events."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from contract.clock import NS_PER_S
+
+
+class RealClock:
+    """The machine's clocks."""
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def mono_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep_until(self, mono_ns: int) -> None:
+        await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
 
 
 def software() -> str:

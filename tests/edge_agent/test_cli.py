@@ -24,10 +24,10 @@ from contract.ids import AgentName
 from contract.keys import format_public, generate, parse_public
 from drivers.opcua.certificates import read_identity as opcua_identity
 from drivers.opcua.certificates import thumbprint
-from edge_agent.app import RealClock
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.rows import OutboxSettings
 from edge_agent.station.control import ask
+from edge_agent.station.machine import RealClock
 from edge_agent.station.status import starting, write_status
 
 AGENT_TOML = """

@@ -23,6 +23,7 @@ from edge_agent import app
 from edge_agent.detect import engine
 from edge_agent.settings.load import load
 from edge_agent.station.control import ControlError, ask
+from edge_agent.station.machine import RealClock
 from edge_agent.station.status import read_status
 
 AGENT_TOML = """
@@ -107,7 +108,7 @@ def test_while_the_detectors_are_made_ready_the_status_file_says_that_the_agent_
     monkeypatch.setattr(engine, "warm", lambda: said.append(read_status(folder / "data")))
 
     async def live() -> None:
-        running = asyncio.create_task(app.Agent(load(folder), app.RealClock(), None).run())
+        running = asyncio.create_task(app.Agent(load(folder), RealClock(), None).run())
         while not (folder / "data" / "control.sock").exists():
             assert not running.done()
             await asyncio.sleep(0.01)
@@ -152,7 +153,7 @@ def in_process(folder: Path, then: Callable[[asyncio.Task[None]], Awaitable[None
     """The agent in this process, where a defect can be made; ``then`` is handed its task."""
 
     async def live() -> None:
-        running = asyncio.create_task(app.Agent(load(folder), app.RealClock(), None).run())
+        running = asyncio.create_task(app.Agent(load(folder), RealClock(), None).run())
         while not (folder / "data" / "control.sock").exists():
             assert not running.done()
             await asyncio.sleep(0.01)

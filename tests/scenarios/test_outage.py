@@ -16,14 +16,13 @@ from contract.events import ClockState
 from contract.ids import AgentName, Lane
 from contract.points import ConditionKind, PointRole
 from contract.quality import Quality
-from edge_agent.app import RealClock
 from edge_agent.detect.engine import Transition
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.rows import Destination, OutboxSettings
 from edge_agent.reporting import Reporter
 from edge_agent.settings.load import load
-from edge_agent.station.machine import kernel_boot_id, software
+from edge_agent.station.machine import RealClock, kernel_boot_id, software
 from hil_tests.field import Field, FieldAgent, one_device, wait_for
 
 BACKLOG = 100_000

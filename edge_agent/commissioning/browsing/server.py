@@ -5,8 +5,6 @@ Called by ``cli``. Browse and BrowseNext only tell; nothing here writes, calls o
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ from drivers.opcua.values import Reading
 from drivers.opcua.wire import count, node_id
 from edge_agent.commissioning.browsing.crawl import Answer, TooMuchError
 from edge_agent.commissioning.browsing.tree import NodeKey, Reference
+from edge_agent.station.machine import RealClock
 
 _TOO_MUCH: Final = frozenset({
     ua.StatusCodes.BadTooManyOperations, ua.StatusCodes.BadResponseTooLarge, ua.StatusCodes.BadRequestTooLarge,
@@ -28,17 +27,6 @@ _TOO_MUCH: Final = frozenset({
 _DIAGNOSED: Final = 0x3F
 """All fields of a reference."""
 _OBJECTS_AND_VARIABLES: Final = 1 | 2
-
-
-class _RealClock:
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def mono_ns(self) -> int:
-        return time.monotonic_ns()
-
-    async def sleep_until(self, mono_ns: int) -> None:
-        await asyncio.sleep(max(0, mono_ns - self.mono_ns()) / 1e9)
 
 
 class _Connection(Connection):
@@ -56,7 +44,7 @@ class OpcUaServer:
 
     def __init__(self, device: str, settings: OpcUaSettings, credentials: Credentials) -> None:
         self._device = device
-        self._connection = _Connection(device, settings, _RealClock(), Traffic(), credentials)
+        self._connection = _Connection(device, settings, RealClock(), Traffic(), credentials)
         self.browse_max = 0
         self.read_max = 0
         self.namespaces: list[str] = []

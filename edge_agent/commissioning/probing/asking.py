@@ -10,7 +10,6 @@ import errno
 import os
 import random
 import socket
-import time
 from typing import Final, Self
 
 from contract.clock import NS_PER_MS, NS_PER_S, Clock
@@ -21,19 +20,6 @@ from drivers.modbus.planner import ReadRequest
 from drivers.modbus.settings import ModbusSettings, Transport
 
 _LOOK_AGAIN_NS: Final = 50 * NS_PER_MS
-
-
-class RealClock:
-    """The machine's clocks."""
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def mono_ns(self) -> int:
-        return time.monotonic_ns()
-
-    async def sleep_until(self, mono_ns: int) -> None:
-        await asyncio.sleep(max(0, mono_ns - time.monotonic_ns()) / NS_PER_S)
 
 
 class Asking:

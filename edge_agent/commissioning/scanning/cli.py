@@ -225,8 +225,9 @@ async def _asked(settings: ModbusSettings, search: Search, record: Record) -> st
     """Ask until there is nothing left to ask; why it ended before, if it did."""
     from drivers.modbus.outcome import Failure, FailureReason
     from edge_agent.commissioning.probing import failures
-    from edge_agent.commissioning.probing.asking import Asking, RealClock, why_unreachable
+    from edge_agent.commissioning.probing.asking import Asking, why_unreachable
     from edge_agent.commissioning.scanning import report
+    from edge_agent.station.machine import RealClock
 
     began = told = time.monotonic()
     unreachable, before = 0, search.requests

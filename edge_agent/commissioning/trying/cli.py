@@ -108,8 +108,8 @@ def _try(arguments: argparse.Namespace) -> int:
 
 def _tried(arguments: argparse.Namespace) -> int:
     from edge_agent.commissioning.probing import agents
-    from edge_agent.commissioning.probing.asking import RealClock
     from edge_agent.commissioning.trying.looking import Looking, NoAnswerError, ways_of
+    from edge_agent.station.machine import RealClock
 
     target = _Target(arguments)
     for note in target.notes:

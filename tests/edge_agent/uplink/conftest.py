@@ -20,11 +20,11 @@ from contract.points import Catalogue, ConditionClass, ConditionKind, Limits, Po
 from contract.wire import frames, server, session
 from contract.wire.codec import decode, encode
 from contract.wire.frames import LaneHead
-from edge_agent.app import RealClock
 from edge_agent.detect.engine import Engine
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, Pending
 from edge_agent.outbox.telemetry_store import TelemetryStore
+from edge_agent.station.machine import RealClock
 from edge_agent.uplink.live import LiveTable
 from edge_agent.uplink.sender import Peer, Uplink
 

@@ -26,7 +26,7 @@ from contract.quality import is_good
 from drivers.base import DeviceSetup
 from drivers.modbus.driver import ModbusDriver
 from drivers.modbus.settings import ModbusSettings
-from edge_agent.app import RealClock
+from edge_agent.station.machine import RealClock
 from hil_tests.rig.ledger import RowKind
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import Site, parse_site

@@ -15,7 +15,7 @@ from contract.quality import Quality
 from drivers.base import DeviceSetup
 from drivers.opcua.driver import OpcUaDriver
 from drivers.opcua.settings import OpcUaSettings
-from edge_agent.app import RealClock
+from edge_agent.station.machine import RealClock
 from hil_tests.rig.ledger import RowKind
 from hil_tests.rig.rig import Rig
 from hil_tests.rig.site import parse_site
