@@ -174,15 +174,16 @@ class ConditionData:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ConditionData:
-        """Raises FrameError naming the first field at fault."""
+        """Raises FrameError naming the first field at fault: what is statistical can claim neither a level 2 nor safety."""
         activation = _get(data, "activation", dict)
+        kind = _enum(data, "kind", ConditionKind)
         return ConditionData(
             tag=_text(data, "tag", 64),
             org=_org(data, "org"),
-            kind=_enum(data, "kind", ConditionKind),
-            condition_class=_enum(data, "class", ConditionClass),
-            level=_small(data, "level", 0, 2),
-            previous_level=_small(data, "previous_level", 0, 2),
+            kind=kind,
+            condition_class=_class_of(data, kind),
+            level=_small(data, "level", 0, kind.level_max),
+            previous_level=_small(data, "previous_level", 0, kind.level_max),
             activation=ActivationId(
                 AgentName(_name(activation, "agent")), _epoch(activation, "epoch"), _int64(activation, "seq")
             ),
@@ -398,6 +399,13 @@ def _int64(table: Mapping[str, Any], name: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or not -INT64_MAX - 1 <= int(text) <= INT64_MAX:
         raise FrameError(name, "must be a 64-bit integer as a decimal string")
     return int(text)
+
+
+def _class_of(table: Mapping[str, Any], kind: ConditionKind) -> ConditionClass:
+    found = _enum(table, "class", ConditionClass)
+    if kind.is_statistical and found is not ConditionClass.ADVISORY:
+        raise FrameError("class", f"must be advisory for {kind}")
+    return found
 
 
 def _small(table: Mapping[str, Any], name: str, low: int, high: int) -> int:

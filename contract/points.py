@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from contract.ids import PointKey
 
@@ -54,11 +55,51 @@ class ConditionClass(StrEnum):
 
 class ConditionKind(StrEnum):
     """Kinds of condition; with the point they are a condition's identity. ``HIGH`` has levels H=1, HH=2 (gas level 1
-    and 2), ``LOW`` has L=1, LL=2, ``FAULT`` has level 1."""
+    and 2), ``LOW`` has L=1, LL=2, every other kind has level 1."""
 
     HIGH = "high"
     LOW = "low"
     FAULT = "fault"
+    RATE = "rate"
+    """It changes faster than it may, over a window."""
+    OVER_RANGE = "over_range"
+    """A combustible head has been beyond its range: what it reads since may be too low, until a person has looked."""
+    FROZEN = "frozen"
+    """The very same value over and over, from an instrument that is known to flicker."""
+
+    SPIKE = "spike"
+    """From here on statistics, which advise and never judge: a value far off for a moment."""
+    SHIFT = "shift"
+    """Its level is another one than it was."""
+    NOISE = "noise"
+    """It scatters more, or less, than it did."""
+    DRIFT = "drift"
+    """It creeps away."""
+    STUCK = "stuck"
+    """It says too little that is new."""
+    GROUP = "group"
+    """It has left the group of points that it belongs to."""
+
+    @property
+    def level_max(self) -> int:
+        return 2 if self in (ConditionKind.HIGH, ConditionKind.LOW) else 1
+
+    @property
+    def is_statistical(self) -> bool:
+        """Such a condition is of the class ADVISORY, whatever class the limits of its point have."""
+        return self in _STATISTICAL
+
+
+_STATISTICAL: Final = frozenset(
+    {
+        ConditionKind.SPIKE,
+        ConditionKind.SHIFT,
+        ConditionKind.NOISE,
+        ConditionKind.DRIFT,
+        ConditionKind.STUCK,
+        ConditionKind.GROUP,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,16 @@ DETECTOR: Final = "conditions/1"
 RENAMED: Final = "point_renamed"
 """A reason: the condition goes on under another tag."""
 
+_FAULTS: Final = frozenset({ConditionKind.FAULT, ConditionKind.FROZEN})
+"""Kinds that are of the class FAULT: they tell of the instrument, not of what it measures."""
+_REASONS: Final = {
+    ConditionKind.HIGH: ("at_or_above_setpoint", "below_setpoint"),
+    ConditionKind.LOW: ("at_or_below_setpoint", "above_setpoint"),
+    ConditionKind.RATE: ("at_or_above_rate", "below_rate"),
+    ConditionKind.OVER_RANGE: ("at_or_above_range", "reset"),
+    ConditionKind.FROZEN: ("same_value", "value_moved"),
+}
+"""Why a condition rose, and why it fell, where its quality does not tell."""
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -147,7 +157,9 @@ def _type(transition: Transition) -> EventType:
 
 
 def _class(transition: Transition, spec: PointSpec) -> ConditionClass:
-    return ConditionClass.FAULT if transition.kind is ConditionKind.FAULT else spec.limit_class
+    if transition.kind.is_statistical:
+        return ConditionClass.ADVISORY
+    return ConditionClass.FAULT if transition.kind in _FAULTS else spec.limit_class
 
 
 def _delay_ns(transition: Transition, spec: PointSpec) -> int:
@@ -164,11 +176,7 @@ def _delay_ns(transition: Transition, spec: PointSpec) -> int:
 
 def _reason(transition: Transition) -> str:
     """A code; its parameters are the event's own fields."""
-    rising = transition.new_level > transition.old_level
-    match transition.kind:
-        case ConditionKind.FAULT:
-            return f"quality_{Quality(transition.quality).name.lower()}"
-        case ConditionKind.HIGH:
-            return "at_or_above_setpoint" if rising else "below_setpoint"
-        case ConditionKind.LOW:
-            return "at_or_below_setpoint" if rising else "above_setpoint"
+    if transition.kind is ConditionKind.FAULT:
+        return f"quality_{Quality(transition.quality).name.lower()}"
+    rose, fell = _REASONS.get(transition.kind, (f"{transition.kind}_seen", f"{transition.kind}_over"))
+    return rose if transition.new_level > transition.old_level else fell

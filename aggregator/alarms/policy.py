@@ -75,10 +75,11 @@ def latches(condition: ConditionData) -> bool:
 
 
 def priority(condition: ConditionData, level: int) -> int:
-    """1 high, 2 medium, 3 low. Level 2 of a safety condition is high; gas at level 1 is medium, since people are in it
-    already; everything else at level 1 leaves time and is low, as are faults, advisories and the system's own."""
+    """1 high, 2 medium, 3 low. Level 2 of a safety condition is high, and so is more gas than its head can measure; gas
+    at level 1 is medium, since people are in it already; everything else at level 1 leaves time and is low, as are faults,
+    advisories and the system's own."""
     if condition.condition_class is not ConditionClass.SAFETY:
         return 3
-    if level >= 2:
+    if level >= 2 or condition.kind is ConditionKind.OVER_RANGE:
         return 1
     return 2 if latches(condition) else 3

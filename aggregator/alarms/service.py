@@ -21,7 +21,7 @@ from aggregator.people.rights import Caller, Right, covers
 from aggregator.people.service import PeopleService
 from aggregator.store import db
 from contract.events import Json
-from contract.points import ConditionKind
+from contract.points import ConditionClass, ConditionKind
 
 HISTORY_MAX: Final = 1000
 
@@ -77,6 +77,11 @@ class AlarmView:
     acknowledged_ns: int | None
     allowed: tuple[Action, ...]
     first_raised_ns: int | None = None
+
+    @property
+    def is_advisory(self) -> bool:
+        """It stands behind everything else of its priority."""
+        return self.condition_class == ConditionClass.ADVISORY
 
 
 class AlarmService:
@@ -189,5 +194,5 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _urgency(view: AlarmView) -> tuple[int, bool, bool, int]:
-    return view.priority, not view.is_toxic, view.acknowledged, -view.raised_ns
+def _urgency(view: AlarmView) -> tuple[int, bool, bool, bool, int]:
+    return view.priority, view.is_advisory, not view.is_toxic, view.acknowledged, -view.raised_ns

@@ -73,8 +73,8 @@ def tone(alarm: AlarmView) -> str:
     return f"{nature}_{alarm.priority}"
 
 
-def _urgency(alarm: AlarmView) -> tuple[int, bool, bool, int]:
-    return alarm.priority, alarm.letter != "B", not alarm.is_toxic, -alarm.raised_ns
+def _urgency(alarm: AlarmView) -> tuple[int, bool, bool, bool, int]:
+    return alarm.priority, alarm.is_advisory, alarm.letter != "B", not alarm.is_toxic, -alarm.raised_ns
 
 
 def _sound_id(alarm: AlarmView) -> str:

@@ -167,10 +167,10 @@ def row(text: Texts, alarm: AlarmView, now_ns: int, around: Surroundings = NOTHI
 
 
 def order(alarm: AlarmView) -> str:
-    """Sorts as the operator works: priority, toxic before combustible, unacknowledged, newest."""
+    """Sorts as the operator works: priority, advisories last, toxic before combustible, unacknowledged, newest."""
     owed = alarm.letter in LETTERS[Shown.UNACKNOWLEDGED]
     newest = INT64_MAX - alarm.raised_ns
-    return f"{alarm.priority}{int(not alarm.is_toxic)}{int(not owed)}{newest:020d}"
+    return f"{alarm.priority}{int(alarm.is_advisory)}{int(not alarm.is_toxic)}{int(not owed)}{newest:020d}"
 
 
 def condition(text: Texts, alarm: AlarmView) -> str:

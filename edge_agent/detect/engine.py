@@ -38,7 +38,6 @@ _LEVEL_FIELDS: Final = {
 _TIMER_FIELDS: Final = (
     "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "pending",
 )  # fmt: skip
-_LEVELS_MAX: Final = {ConditionKind.HIGH: 2, ConditionKind.LOW: 2, ConditionKind.FAULT: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Engine:
         unknown = []
         rows = {int(point): row for row, point in enumerate(self._points)}
         for point, kind, level in active:
-            assert 0 <= level <= _LEVELS_MAX[kind], f"{kind} has no level {level}"
+            assert 0 <= level <= kind.level_max, f"{kind} has no level {level}"
             if point in rows:
                 self._state[_LEVEL_FIELDS[kind]][rows[point]] = level
             else:

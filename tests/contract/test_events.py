@@ -96,6 +96,29 @@ def test_every_float_survives(value: float) -> None:
     assert decoded.value == value or (math.isnan(decoded.value) and math.isnan(value))
 
 
+@pytest.mark.parametrize("kind", ConditionKind)
+def test_every_kind_is_read_back_and_has_no_level_beyond_its_own(kind: ConditionKind) -> None:
+    class_ = ConditionClass.ADVISORY if kind.is_statistical else ConditionClass.SAFETY
+    condition = replace(CONDITION, kind=kind, condition_class=class_, level=kind.level_max, previous_level=0)
+    assert decode_event(encoded(condition)).condition == condition
+    beyond = kind.level_max + 1
+    for name, wrong in (
+        ("level", replace(condition, level=beyond)),
+        ("previous_level", replace(condition, previous_level=beyond)),
+    ):
+        with pytest.raises(FrameError, match=f"^{name}"):
+            _ = decode_event(encoded(wrong)).condition
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ConditionKind if kind.is_statistical])
+@pytest.mark.parametrize("class_", [each for each in ConditionClass if each is not ConditionClass.ADVISORY])
+def test_what_is_statistical_cannot_claim_to_be_safety(kind: ConditionKind, class_: ConditionClass) -> None:
+    with pytest.raises(FrameError, match=r"^class: must be advisory"):
+        _ = decode_event(
+            encoded(replace(CONDITION, kind=kind, condition_class=class_, level=1, previous_level=0))
+        ).condition
+
+
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused_by_name(data: bytes) -> None:
     with pytest.raises(FrameError):

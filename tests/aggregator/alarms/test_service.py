@@ -11,6 +11,7 @@ from aggregator.commands.refusal import RefusalCode, RefusedError
 from aggregator.people.rights import Caller
 from contract.clock import NS_PER_S
 from contract.events import EventType
+from contract.points import ConditionClass, ConditionKind
 
 KEY = "acme/AT-1/high"
 
@@ -42,6 +43,25 @@ def test_the_most_urgent_stands_first(room, wang, agent):
     assert [(each.priority, each.is_gas, each.is_toxic) for each in found] == [
         (1, True, False), (2, True, True), (2, True, True), (2, True, True), (2, True, False), (3, False, False)
     ]  # fmt: skip
+
+
+def test_an_advisory_stands_behind_every_safety_condition_and_neither_latches_nor_counts_as_gas(room, wang, agent):
+    for at, kind in enumerate(kind for kind in ConditionKind if kind.is_statistical):
+        say(agent, f"AT-{kind}", kind=kind, condition_class=ConditionClass.ADVISORY, on_time_ns=90 + at)
+    say(agent, "PT-1", unit="bar", on_time_ns=5)
+    say(agent, "AT-1", kind=ConditionKind.FROZEN, condition_class=ConditionClass.FAULT, on_time_ns=4)
+    first, second, *advisories = room.alarms.standing(wang)
+    assert (first.tag, second.tag) == ("PT-1", "AT-1")
+    assert {(each.priority, each.is_advisory, each.is_gas) for each in advisories} == {(3, True, False)}
+    assert len(advisories) == 6
+
+
+def test_more_than_a_head_can_measure_is_as_grave_as_level_2_and_latches(room, wang, agent):
+    say(agent, "AT-1", 2, unit="%LEL", on_time_ns=1)
+    say(agent, "AT-1", unit="%LEL", kind=ConditionKind.OVER_RANGE, on_time_ns=2)
+    over, level_2 = room.alarms.standing(wang)
+    assert (over.kind, over.priority, over.is_gas) == ("over_range", 1, True)
+    assert (level_2.kind, level_2.priority) == ("high", 1)
 
 
 def test_an_instance_is_shown_from_its_beginning(room, wang, agent):

@@ -49,7 +49,7 @@ FAMILIES: dict[str, list[str]] = {
     "hazard": ["1", "2", "3", "4"],
     "range": list(RANGES_S),
     "run": [RunKind.GOOD, RunKind.UNCERTAIN],
-    "condition": [f"{kind}_{level}" for kind in ConditionKind for level in ((1,) if kind == "fault" else (1, 2))],
+    "condition": [f"{kind}_{level}" for kind in ConditionKind for level in range(1, kind.level_max + 1)],
 }
 """Sets of codes that must have a word each."""
 WORDS = {"unit", "what", "gas", "gap", "feature", *FAMILIES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,16 @@ TAG = st.text(min_size=1, max_size=10).filter(is_tag)
 ORG = st.lists(TAG, min_size=1, max_size=3).map("/".join).filter(is_org_path)
 HEADS = st.dictionaries(st.sampled_from(Lane), st.builds(frames.LaneHead, INT64, DIGEST))
 CONDITION = st.builds(
-    ConditionData, tag=TAG, org=ORG, kind=st.sampled_from(ConditionKind), condition_class=st.sampled_from(ConditionClass),
-    level=st.integers(0, 2), previous_level=st.integers(0, 2),
+    ConditionData, tag=TAG, org=ORG, kind=st.sampled_from([each for each in ConditionKind if not each.is_statistical]),
+    condition_class=st.sampled_from(ConditionClass), level=st.integers(0, 1), previous_level=st.integers(0, 1),
     activation=st.builds(ActivationId, NAME.map(AgentName), EPOCH, INT64), on_time_ns=INT64, value=FLOAT,
     unit=st.sampled_from(sorted(UNITS)), quality=st.integers(0, 255), setpoint=FLOAT, deadband=FINITE, delay_ns=INT64,
     detector=st.text(max_size=20), reason=st.text(max_size=20), raw=st.none() | st.integers(-(2**63), 2**63 - 1),
     inhibited=st.booleans(),
-)  # fmt: skip
+).flatmap(lambda each: st.sampled_from([
+    each, replace(each, kind=ConditionKind.HIGH, level=2), replace(each, kind=ConditionKind.LOW, previous_level=2),
+    *(replace(each, kind=kind, condition_class=ConditionClass.ADVISORY) for kind in ConditionKind if kind.is_statistical),
+]))  # fmt: skip
 POINT = st.builds(
     PointSpec, id=st.integers(0, 2**31 - 1), tag=TAG, org=ORG, device=NAME, role=st.sampled_from(PointRole),
     type=st.sampled_from(PointType), address=st.text(max_size=20), scale=FINITE, offset=FINITE,
