@@ -34,8 +34,12 @@ demo: $(READY) ## a plant, two agents, a control room to sign in to; PORT=8080; 
 	$(BIN)/hil-rig demo $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: system lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests
+test: system kernels lint types imports ## everything that CI runs: system packages, lint, types, import contracts, tests
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+.PHONY: kernels
+kernels: $(READY) ## compile the detection kernels ahead of time, for each processor that a linker is here for
+	$(BIN)/python tools/build_kernels.py
 
 .PHONY: lint
 lint: $(READY) ## ruff: rules and format

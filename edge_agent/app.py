@@ -22,6 +22,7 @@ from contract.wire import frames, session
 from drivers.base import Driver
 from edge_agent.acquire.tasks import Connections, let_go
 from edge_agent.detect import engine as detect
+from edge_agent.detect.kernels import jit
 from edge_agent.lifecycle import Lifecycle
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.ledger import Ledger
@@ -128,7 +129,7 @@ class Agent:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, "SIGHUP")
         self._log.info(
             "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
-            boot_id=self._events.boot_id,
+            boot_id=self._events.boot_id, detectors=jit.description(),
         )  # fmt: skip
         await self._open_control()
         self._uplinks.begin(self._config.destinations)

@@ -15,7 +15,6 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,11 +160,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
     try:
         config = load(arguments.directory)
+        from edge_agent.detect.kernels.jit import description as detectors
+
         for line in check_report(config):
             print(line)
-        print(
-            f"detectors: {'compiled (numba)' if find_spec('numba') else 'interpreted (numba is not installed: slower)'}"
-        )
+        print(f"detectors: {detectors()}")
     except ConfigError as error:
         return _refuse(error, "nothing was changed")
     print("configuration is good")

@@ -33,7 +33,7 @@ def status_report(
         "software": software,
         "epoch": events.epoch,
         "boot_id": events.boot_id,
-        "kernel": "compiled" if jit.COMPILED else "interpreted",
+        "kernel": jit.description(),
         "clock": {"synchronised": clock.synchronised, "error_ns": clock.error_ns},
         "events_seq": events.head().seq,
         "telemetry_seq": telemetry.head().seq,

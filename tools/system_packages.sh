@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 # Debian package | how to tell that it is there | what needs it
 readonly PACKAGES="\
 gcc|command -v cc|benchmarks compare the detection kernel with the same loop in C
+binutils-aarch64-linux-gnu|command -v aarch64-linux-gnu-ld|links the detection kernels for gateways with ARM
 libc6-dev|test -f /usr/include/stdlib.h|headers for that C
 chromium|command -v chromium|tests look at the pages in a real browser
 fonts-noto-cjk|fc-list :lang=zh | grep -q .|and see Chinese there

@@ -1,10 +1,10 @@
-"""Compiles kernels where numba is installed, and leaves them as they are where it is not.
+"""How kernels run: compiled ahead of time, compiled by numba at the start, or as plain Python; ``HOW`` and ``WHY`` say which.
 
-A gateway without numba (a small one, or one whose processor it does not support) runs the same source as plain Python,
-with the same results and some hundred times slower; ``COMPILED`` says which it is, ``UNCACHED`` whether a start cannot
-reuse the machine code of the last one.
+The three give the same results. Ahead of time needs a library of exactly this source for this processor (``library``) and
+nothing else: no numba, no compiling, no cache. Numba, where it is installed, does for the rest. Plain Python is some
+hundred times slower. PARKSENTRY_KERNELS (aot, jit, plain) narrows the choice, for tests and benchmarks.
 
-Numba keeps that code in ``NUMBA_CACHE_DIR`` if set, else beside the source, else in the user's cache folder. Where none
+Numba keeps its code in ``NUMBA_CACHE_DIR`` if set, else beside the source, else in the user's cache folder. Where none
 of these can be written (read-only system, service without a home) it refuses to cache; then every start compiles anew.
 The cache knows only the text of the file a kernel stands in: a kernel and all that it calls must be in one file, and
 constants from elsewhere may be used only where they never change.
@@ -12,19 +12,45 @@ constants from elsewhere may be used only where they never change.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any, Final, ParamSpec, TypeVar
+from importlib.util import find_spec
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from edge_agent.detect.kernels import library
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_njit: Callable[..., Any] | None
-try:
-    from numba import njit as _njit
-except ImportError:
-    _njit = None
+_CHOICE: Final = "PARKSENTRY_KERNELS"
+AHEAD, JIT, PLAIN = "aot", "jit", "plain"
 
-COMPILED: Final = _njit is not None
+
+def _choose() -> tuple[str, str, dict[str, library.Kernel]]:
+    """How, why not better, and the kernels of the library. Imports no numba."""
+    wanted = os.environ.get(_CHOICE, AHEAD)
+    assert wanted in {AHEAD, JIT, PLAIN}, f"{_CHOICE}={wanted}"
+    why = f"{_CHOICE}={wanted}"
+    if wanted == AHEAD:
+        try:
+            return AHEAD, "", library.load()
+        except library.Refused as refused:
+            why = str(refused)
+    if wanted != PLAIN and find_spec("numba") is not None:
+        return JIT, why, {}
+    return PLAIN, why if wanted == PLAIN else f"{why}; numba is not installed", {}
+
+
+_how, _why, _ahead = _choose()
+HOW: Final = _how
+WHY: Final = _why
+"""Why not compiled ahead of time; empty where it is."""
+
+_njit: Callable[..., Any] | None = None
+if HOW == JIT:
+    from numba import njit as _njit
+
+COMPILED: Final = HOW != PLAIN
 """True where kernels run as machine code."""
 
 UNCACHED: Final[list[str]] = []
@@ -33,6 +59,10 @@ UNCACHED: Final[list[str]] = []
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Decorator for a function that Python calls. IEEE 754 division, no reordering of floating point (no fastmath)."""
+    if HOW == AHEAD:
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        assert name in _ahead, f"{name} is missing in edge_agent/detect/kernels/signatures.py"
+        return cast("Callable[P, R]", _ahead[name])
     if _njit is None:
         return function
     compiled: Callable[P, R]
@@ -58,3 +88,10 @@ def seal(function: Callable[P, R]) -> None:
     disable_compile = getattr(function, "disable_compile", None)
     if disable_compile is not None:
         disable_compile()
+
+
+def description() -> str:
+    """For people: how kernels run here, and why no better."""
+    words = {AHEAD: "compiled ahead of time", JIT: "compiled at the start (numba)", PLAIN: "interpreted: slower"}
+    uncached = "; anew at each start, numba finds no folder for its cache" if UNCACHED else ""
+    return words[HOW] + (f" ({WHY})" if WHY else "") + uncached

@@ -145,13 +145,14 @@ def test_levels_go_on_after_a_restart_as_if_there_had_been_none(catalogue, befor
 
 
 @pytest.fixture
-def interpreted() -> Iterator[object]:
+def interpreted(monkeypatch) -> Iterator[object]:
     """``kernels.conditions`` as it is where numba is not installed."""
     names = [jit.__name__, conditions.__name__]
     package = sys.modules["edge_agent.detect.kernels"]
     kept = {name: sys.modules.pop(name) for name in names} | {"numba": sys.modules.get("numba")}
     del package.jit, package.conditions
     sys.modules["numba"] = None  # type: ignore[assignment]
+    monkeypatch.setenv("PARKSENTRY_KERNELS", "plain")
     try:
         plain = importlib.import_module(conditions.__name__)
         assert not plain.jit.COMPILED
