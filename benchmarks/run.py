@@ -23,6 +23,7 @@ PARTS: Final[Mapping[str, str]] = {
     "opcua": "benchmarks.opcua",
     "pages": "benchmarks.pages",
     "polling": "benchmarks.polling",
+    "start": "benchmarks.start",
 }
 KEYS: Final = ("name", "value", "unit", "reference", "goal", "met")
 """Keys of a row, in order. ``value`` and ``goal`` are a number or None, ``met`` is a bool or None where no goal is set,
