@@ -6,21 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HIGH, LOW, FAULT, TRANSITIONS_PER_POINT = 3, TICK = -1 };
-enum { PENDING_1 = 1, PENDING_2 = 2, PENDING_LEVELS = 15, PENDING_FAULT = 16 };
+enum { HIGH, LOW, FAULT, TRANSITIONS_PER_POINT = 5, OVER_RANGE = 3, FROZEN = 4, TICK = -1 };
+enum { PENDING_1 = 1, PENDING_2 = 2, PENDING_LEVELS = 15, PENDING_FAULT = 16, PENDING_FROZEN = 32 };
 enum { SEVERITY = 0xC0, UNCERTAIN = 0x40, BAD = 0x80 };
 enum { OUT_OF_RANGE = 0x41, COMM_FAILURE = 0x81, SENSOR_FAILURE = 0x82, STALE = 0x83, NEVER_READ = 0x86 };
 
 typedef struct {
     double ll, l, h, hh, deadband, range_low, range_high;
     int64_t on_delay_ns, on_delay_2_ns, off_delay_ns, stale_ns, fault_on_delay_ns, fault_off_delay_ns;
+    double over_range;
+    int64_t frozen_ns;
     int32_t device_row;
 } params_t;
 
 typedef struct {
     double value;
-    int64_t raw, last_mono_ns, last_eval_ns, timer_ns[2][2], fault_timer_ns;
-    uint8_t quality, level[2], fault_level, pending;
+    int64_t raw, last_mono_ns, last_eval_ns, timer_ns[2][2], fault_timer_ns, frozen_timer_ns;
+    uint8_t quality, level[2], fault_level, pending, over_range_level, frozen_level, inhibited;
 } state_t;
 
 typedef struct {
@@ -30,7 +32,7 @@ typedef struct {
     double setpoint;
     int64_t elapsed_ns;
     int32_t row;
-    uint8_t kind, old_level, new_level, quality;
+    uint8_t kind, old_level, new_level, quality, inhibited;
 } transition_t;
 
 static inline bool no_answer(uint8_t quality) {
@@ -45,6 +47,7 @@ static inline void advance(int64_t mono_ns, state_t *restrict s) {
     if (s->pending & PENDING_FAULT) s->fault_timer_ns += elapsed_ns;
     uint8_t severity = s->quality & SEVERITY;
     if (severity >= BAD) return;
+    if (s->pending & PENDING_FROZEN) s->frozen_timer_ns += elapsed_ns;
     for (int side = HIGH; side <= LOW; side++)
         for (int k = 0; k < 2; k++)
             if ((s->pending >> (2 * side + k) & 1) && (severity == 0 || s->level[side] < k + 1))
@@ -88,6 +91,7 @@ static inline transition_t *record(transition_t *restrict t, int32_t row, uint8_
     t->mono_ns = mono_ns, t->time_ns = time_ns;
     t->value = bad ? NAN : s->value, t->raw = bad ? 0 : s->raw;
     t->row = row, t->kind = kind, t->old_level = old, t->new_level = new, t->quality = s->quality;
+    t->inhibited = s->inhibited;
     return t;
 }
 
@@ -133,7 +137,7 @@ static int64_t settle_fault(int32_t row, int64_t time_ns, int64_t mono_ns, bool 
         wanted = false;
     }
     s->fault_timer_ns = timer_ns;
-    s->pending = (uint8_t)((s->pending & PENDING_LEVELS) | (wanted ? PENDING_FAULT : 0));
+    s->pending = (uint8_t)((s->pending & ~PENDING_FAULT) | (wanted ? PENDING_FAULT : 0));
     return written;
 }
 
@@ -154,6 +158,29 @@ static inline int64_t settle(int32_t row, int64_t time_ns, int64_t mono_ns, cons
     return settle_fault(row, time_ns, mono_ns, severity >= BAD, params, state, out, written);
 }
 
+static inline int64_t settle_watched(int32_t row, int64_t time_ns, int64_t mono_ns, bool repeats,
+                                     const params_t *restrict p, state_t *restrict s, transition_t *restrict out,
+                                     int64_t written) {
+    if (s->value >= p->over_range && !s->over_range_level) {
+        transition_t *t = record(&out[written++], row, OVER_RANGE, 0, 1, time_ns, mono_ns, s);
+        t->setpoint = p->over_range, t->elapsed_ns = 0;
+        s->over_range_level = 1;
+    }
+    if (!p->frozen_ns && !s->frozen_level) return written;
+    bool watched = p->frozen_ns > 0, clamped = s->value <= p->range_low || s->value >= p->range_high;
+    bool same = repeats && watched && !clamped, standing = s->frozen_level;
+    bool turns = same ? !standing && s->frozen_timer_ns >= p->frozen_ns : standing && (s->quality & SEVERITY) == 0;
+    if (turns) {
+        transition_t *t = record(&out[written++], row, FROZEN, standing, !standing, time_ns, mono_ns, s);
+        t->setpoint = NAN, t->elapsed_ns = standing ? 0 : s->frozen_timer_ns;
+        s->frozen_level = !standing;
+    }
+    if (turns || !same) s->frozen_timer_ns = 0;
+    bool runs = watched && !clamped && !s->frozen_level;
+    s->pending = (uint8_t)((s->pending & ~PENDING_FROZEN) | (runs ? PENDING_FROZEN : 0));
+    return written;
+}
+
 /* Returns rows consumed; *transitions is set to how many were written. */
 int64_t judge(int64_t n, const int32_t *restrict point_rows, const int64_t *restrict time_ns,
               const int64_t *restrict mono_ns, const double *restrict value, const uint8_t *restrict quality,
@@ -168,11 +195,14 @@ int64_t judge(int64_t n, const int32_t *restrict point_rows, const int64_t *rest
             state_t *s = &state[row];
             const params_t *p = &params[row];
             advance(mono_ns[i], s);
+            bool repeats = value[i] == s->value;
             if (!tick)
                 take_sample(value[i], quality[i], raw[i], mono_ns[i], p, s);
             else if (mono_ns[i] - s->last_mono_ns > p->stale_ns && !no_answer(s->quality))
                 s->quality = STALE;
             written = settle((int32_t)row, time_ns[i], mono_ns[i], params, state, out, written);
+            if (!tick && (s->quality & SEVERITY) < BAD)
+                written = settle_watched((int32_t)row, time_ns[i], mono_ns[i], repeats, p, s, out, written);
         }
     }
 full:

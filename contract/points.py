@@ -153,6 +153,10 @@ class PointSpec:
     was: str | None = None
     """Former tag: a rename keeps the history."""
     description: str = ""
+    over_range: float = math.nan
+    """A combustible head that reads as much has been beyond its range, which a person must end at the gateway; NaN: none."""
+    frozen_s: float = 0.0
+    """The very same value for as long is FROZEN; 0: may repeat for ever."""
 
     @property
     def key(self) -> PointKey:

@@ -29,6 +29,8 @@ RENAMED: Final = "point_renamed"
 
 _FAULTS: Final = frozenset({ConditionKind.FAULT, ConditionKind.FROZEN})
 """Kinds that are of the class FAULT: they tell of the instrument, not of what it measures."""
+_LIMITS: Final = frozenset({ConditionKind.HIGH, ConditionKind.LOW})
+"""Kinds that deadband and delays of the limits belong to."""
 _REASONS: Final = {
     ConditionKind.HIGH: ("at_or_above_setpoint", "below_setpoint"),
     ConditionKind.LOW: ("at_or_below_setpoint", "above_setpoint"),
@@ -143,10 +145,11 @@ class Reporter:
             unit=spec.unit,
             quality=transition.quality,
             setpoint=transition.setpoint,
-            deadband=0.0 if transition.kind is ConditionKind.FAULT else spec.limits.deadband,
+            deadband=spec.limits.deadband if transition.kind in _LIMITS else 0.0,
             delay_ns=_delay_ns(transition, spec),
             detector=DETECTOR,
             reason=_reason(transition),
+            inhibited=transition.inhibited,
         )
 
 
@@ -167,6 +170,10 @@ def _delay_ns(transition: Transition, spec: PointSpec) -> int:
     rising = transition.new_level > transition.old_level
     if transition.kind is ConditionKind.FAULT:
         delay_s = spec.fault_on_delay_s if rising else spec.fault_off_delay_s
+    elif transition.kind is ConditionKind.FROZEN:
+        delay_s = spec.frozen_s if rising else 0.0
+    elif transition.kind not in _LIMITS:
+        delay_s = 0.0
     elif not rising:
         delay_s = spec.limits.off_delay_s
     else:

@@ -180,20 +180,25 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A dataclass as a list of its fields, in order."""
+    """A dataclass as a list of its fields, in order. ``later`` fields at its end came after the first release: those that
+    say nothing new are left out, so that older ends, too, understand the rest."""
 
     cls: type[Any]
     kinds: tuple[Kind, ...]
+    later: int = 0
 
     def pack(self, value: Any) -> list[Any]:
-        names = (field.name for field in fields(self.cls))
-        return [kind.pack(getattr(value, name)) for name, kind in zip(names, self.kinds, strict=True)]
+        named = fields(self.cls)
+        packed = [kind.pack(getattr(value, each.name)) for each, kind in zip(named, self.kinds, strict=True)]
+        while len(packed) > len(self.kinds) - self.later and _same(packed[-1], named[len(packed) - 1].default):
+            packed.pop()
+        return packed
 
     def unpack(self, value: Any, path: str) -> Any:
-        if type(value) is not list or len(value) != len(self.kinds):
+        if type(value) is not list or not len(self.kinds) - self.later <= len(value) <= len(self.kinds):
             raise FrameError(path, f"must be a list of {len(self.kinds)}")
         names = [field.name for field in fields(self.cls)]
-        items = zip(names, self.kinds, value, strict=True)
+        items = zip(names, self.kinds, value, strict=False)
         return self.cls(*(kind.unpack(item, f"{path}.{name}") for name, kind, item in items))
 
 
@@ -240,6 +245,10 @@ def decompress(data: bytes, unpacked_max: int, path: str) -> bytes:
         raise FrameError(path, "is no zstd frame") from error
 
 
+def _same(packed: Any, default: Any) -> bool:
+    return bool(packed == default or (packed != packed and default != default))  # noqa: PLR0124 - NaN
+
+
 def _unpack(data: bytes, path: str) -> Any:
     try:
         return msgpack.unpackb(
@@ -263,8 +272,9 @@ _POINT: Final = Row(
         Int(0, 2**31 - 1), Text(64, is_tag), _ORG, _NAME, Choice(PointRole), Choice(PointType), Text(256),
         Float(finite=True), Float(finite=True), Text(16, UNITS.__contains__), Float(), Float(), _LIMITS,
         Choice(ConditionClass), Float(finite=True), Float(finite=True), Float(finite=True), Float(finite=True),
-        Optional(Float(finite=True)), Float(finite=True), Optional(Text(64)), Text(512),
+        Optional(Float(finite=True)), Float(finite=True), Optional(Text(64)), Text(512), Float(), Float(finite=True),
     ),
+    later=2,
 )  # fmt: skip
 _COLUMN_BYTES_MAX: Final = 8 * frames.POINTS_PER_AGENT_MAX
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from contract.batch import TICK, SampleBatch
 from contract.points import Catalogue, ConditionKind
-from contract.quality import SEVERITY_BAD, SEVERITY_MASK
+from contract.quality import SEVERITY_BAD, SEVERITY_GOOD, SEVERITY_MASK
 from edge_agent.detect.compile import plan
 from edge_agent.detect.kernels import conditions, jit
 from edge_agent.detect.layout import PARAMS, TRANSITION, new_state
@@ -29,14 +30,19 @@ _KINDS: Final = {
     conditions.KIND_HIGH: ConditionKind.HIGH,
     conditions.KIND_LOW: ConditionKind.LOW,
     conditions.KIND_FAULT: ConditionKind.FAULT,
+    conditions.KIND_OVER_RANGE: ConditionKind.OVER_RANGE,
+    conditions.KIND_FROZEN: ConditionKind.FROZEN,
 }
 _LEVEL_FIELDS: Final = {
     ConditionKind.HIGH: "high_level",
     ConditionKind.LOW: "low_level",
     ConditionKind.FAULT: "fault_level",
+    ConditionKind.OVER_RANGE: "over_range_level",
+    ConditionKind.FROZEN: "frozen_level",
 }
 _TIMER_FIELDS: Final = (
-    "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "pending",
+    "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "frozen_timer_ns",
+    "pending",
 )  # fmt: skip
 
 
@@ -46,8 +52,8 @@ class Transition:
 
     ``mono_ns`` and ``time_ns`` are of the row that decided (the TICK, where a delay ran out without a sample). ``value``
     and ``raw`` are what was judged, NaN and 0 where ``quality`` (the effective one) is BAD. ``setpoint`` is the limit
-    that was crossed, before the deadband is taken off; NaN for FAULT. ``elapsed_ns`` is the time gathered against the
-    delay.
+    that was crossed, before the deadband is taken off; NaN for FAULT and FROZEN. ``elapsed_ns`` is the
+    time gathered against the delay. ``inhibited``: the point was, when it changed.
     """
 
     point: int
@@ -61,6 +67,15 @@ class Transition:
     quality: int
     setpoint: float
     elapsed_ns: int
+    inhibited: bool = False
+
+
+class NotReset(StrEnum):
+    """Why an over-range condition was not reset."""
+
+    NOTHING_STANDS = "nothing_stands"
+    STILL_OVER_RANGE = "still_over_range"
+    QUALITY_NOT_GOOD = "quality_not_good"
 
 
 class Engine:
@@ -103,7 +118,7 @@ class Engine:
         both, mine, theirs = np.intersect1d(self._points, former._points, return_indices=True)
         fresh = np.isin(both, np.array(list(anew), np.int32))
         since, state = self._state[mine[fresh]].copy(), former._state[theirs]
-        for each in _LEVEL_FIELDS.values():
+        for each in (*_LEVEL_FIELDS.values(), "inhibited"):
             since[each] = state[each][fresh]
         mask = [name for name in PARAMS.names or () if name != "device_row"]
         same = np.array(
@@ -152,6 +167,29 @@ class Engine:
             consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
             transitions += self._read_out(written)
         return transitions
+
+    def reset(self, point: int, time_ns: int, mono_ns: int) -> Transition | NotReset:
+        """A person has looked at a head that was over its range: end the condition, if it reads well and within again."""
+        s = self._state[self._row(point)]
+        if not s["over_range_level"]:
+            return NotReset.NOTHING_STANDS
+        if s["quality"] & SEVERITY_MASK != SEVERITY_GOOD:
+            return NotReset.QUALITY_NOT_GOOD
+        over_range = self._params["over_range"][self._row(point)]
+        if s["value"] >= over_range:
+            return NotReset.STILL_OVER_RANGE
+        self._state["over_range_level"][self._row(point)] = 0
+        return Transition(
+            point, ConditionKind.OVER_RANGE, 1, 0, mono_ns, time_ns, float(s["value"]), int(s["raw"]), int(s["quality"]),
+            float(over_range), 0, bool(s["inhibited"]),
+        )  # fmt: skip
+
+    def set_inhibit(self, point: int, inhibited: bool) -> None:  # noqa: FBT001 - the state itself
+        """Transitions of the point are flagged from now on, or no longer; it is judged and reported as ever."""
+        self._state["inhibited"][self._row(point)] = inhibited
+
+    def _row(self, point: int) -> int:
+        return int(self.rows(np.array([point], np.int32))[0])
 
     @property
     def points(self) -> NDArray[np.int32]:
@@ -211,6 +249,7 @@ class Engine:
             quality=int(record["quality"]),
             setpoint=float(record["setpoint"]),
             elapsed_ns=int(record["elapsed_ns"]),
+            inhibited=bool(record["inhibited"]),
         )
 
 

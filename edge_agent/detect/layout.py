@@ -29,6 +29,8 @@ PARAMS: Final = np.dtype(
         ("stale_ns", "i8"),  # longest time without a confirmed scan
         ("fault_on_delay_ns", "i8"),
         ("fault_off_delay_ns", "i8"),
+        ("over_range", "f8"),  # set-point of OVER_RANGE, point's unit, NaN: none
+        ("frozen_ns", "i8"),  # the very same value for as long is FROZEN; 0: not watched
         ("device_row", "i4"),  # row of its device's DEVICE point; own row for a device, or where there is none
     ],
     align=True,
@@ -46,11 +48,15 @@ STATE: Final = np.dtype(
         ("low_timer_1_ns", "i8"),
         ("low_timer_2_ns", "i8"),
         ("fault_timer_ns", "i8"),
+        ("frozen_timer_ns", "i8"),  # time that the value has been the very same
         ("quality", "u1"),  # effective contract.quality.Quality
         ("high_level", "u1"),  # reported level 0, 1, 2; level 2 stands on level 1
         ("low_level", "u1"),
         ("fault_level", "u1"),  # 0, 1
         ("pending", "u1"),  # bits PENDING_* of kernels.conditions: which timers run; a timer that does not run is 0
+        ("over_range_level", "u1"),  # 0, 1; back to 0 by engine.reset only
+        ("frozen_level", "u1"),  # 0, 1
+        ("inhibited", "u1"),  # 0, 1; set by the engine, copied into transitions
     ],
     align=True,
 )
@@ -62,13 +68,14 @@ TRANSITION: Final = np.dtype(
         ("time_ns", "i8"),  # of that row, UTC
         ("value", "f8"),  # judged value, point's unit; NaN where quality is BAD
         ("raw", "i8"),  # 0 where quality is BAD
-        ("setpoint", "f8"),  # limit crossed, point's unit; NaN for FAULT
+        ("setpoint", "f8"),  # limit crossed, point's unit; NaN for FAULT and FROZEN
         ("elapsed_ns", "i8"),  # time gathered when the delay was met
         ("row", "i4"),
         ("kind", "u1"),  # KIND_* of kernels.conditions
         ("old_level", "u1"),
         ("new_level", "u1"),
         ("quality", "u1"),  # effective, at that moment
+        ("inhibited", "u1"),  # as in the state
     ],
     align=True,
 )

@@ -31,6 +31,8 @@ One row is one measured point; each device's own point is added by ``load``. Col
     poll_s         0.05 to 3600; 1
     stale_s        2.5 polls: one missed poll never makes a value stale, two always do
     fault_on_delay_s, fault_off_delay_s   2 and 0
+    over_range     a combustible head that reads as much was over its range, until edge-agent reset; range_high of %LEL and LEL.m
+    frozen_s       the very same value for as long is a fault of its own; 0: may repeat for ever
     report_deadband   least change worth keeping; 0: any change; off or all: every sample; agent.toml has the default
     report_max_s   keep one at least this often; 60
     was            former tag, keeps the history
@@ -58,9 +60,11 @@ COLUMNS: Final = (
     "tag", "source", "device", "register", "address", "bit", "type", "word_order", "read", "status",
     "decimals", "factor", "ne43", "length", "encoding", "scale", "offset", "unit",
     "range_low", "range_high", "ll", "l", "h", "hh", "deadband", "on_delay_s", "on_delay_2_s", "off_delay_s", "class",
-    "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "report_deadband", "report_max_s", "was",
+    "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "over_range", "frozen_s", "report_deadband",
+    "report_max_s", "was",
     "description",
 )  # fmt: skip
+COMBUSTIBLE_UNITS: Final = frozenset({"%LEL", "LEL.m"})
 POLL_S_MIN: Final = 0.05
 POLL_S_MAX: Final = 3600.0
 DURATION_S_MAX: Final = 86_400.0
@@ -213,6 +217,8 @@ def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
         stale_s=row.read("stale_s", _DURATION, min(STALE_POLLS * poll_s, DURATION_S_MAX)),
         fault_on_delay_s=row.read("fault_on_delay_s", _DURATION, 2.0),
         fault_off_delay_s=row.read("fault_off_delay_s", _DURATION, 0.0),
+        over_range=_read_over_range(row),
+        frozen_s=row.read("frozen_s", _DURATION, 0.0),
         report_deadband=row.read("report_deadband", cells.report_deadband, surroundings.report_deadband),
         report_max_s=row.read("report_max_s", cells.number(POLL_S_MIN, DURATION_S_MAX), 60.0),
         was=row.read("was", _former_tag, None),
@@ -279,6 +285,12 @@ def _read_limits(row: _Row) -> Limits:
         on_delay_2_s=row.read("on_delay_2_s", _DURATION, 0.0),
         off_delay_s=row.read("off_delay_s", _DURATION, 0.0),
     )  # fmt: skip
+
+
+def _read_over_range(row: _Row) -> float:
+    """Of combustible gas the end of the range where the cell is empty: beyond it a head may fall back (IEC 60079-29-1)."""
+    end = row.read("range_high", cells.number(), math.nan) if row.text("unit") in COMBUSTIBLE_UNITS else math.nan
+    return row.read("over_range", cells.number(), end)
 
 
 def _former_tag(text: str) -> str | None:

@@ -110,6 +110,10 @@ class Point:
         ]
         self.stale_ns = ns(spec.stale_s)
         self.fault_delays_ns = (ns(spec.fault_on_delay_s), ns(spec.fault_off_delay_s))
+        self.frozen_ns = ns(spec.frozen_s)
+        self.over_range = False
+        self.frozen = False
+        self.frozen_watch = Stopwatch()
         self.fault = False
         self.fault_watch = Stopwatch()
         self.quality = NEVER_READ
@@ -121,6 +125,10 @@ class Point:
     def restore(self, kind, level):
         if kind == "fault":
             self.fault = level == 1
+        elif kind == "over_range":
+            self.over_range = level == 1
+        elif kind == "frozen":
+            self.frozen = level == 1
         else:
             self.sides[("high", "low").index(kind)].restore(level)
 
@@ -131,11 +139,42 @@ class Point:
         if severity(quality) == GOOD and (value < self.spec.range_low or value > self.spec.range_high):
             quality = OUT_OF_RANGE
         self.quality = quality
+        repeats = value == self.value
         if severity(quality) != BAD:
             self.value, self.raw = value, raw
         if not silent(quality):
             self.confirmed_ns = max(self.confirmed_ns, mono_ns)
-        return self.judge(time_ns, mono_ns)
+        found = self.judge(time_ns, mono_ns)
+        if severity(quality) != BAD:
+            now = (mono_ns, time_ns, value, raw, quality)
+            found += [(self.id, *each[:3], *now, *each[3:], False) for each in self.judge_over_range()]
+            found += [(self.id, *each[:3], *now, *each[3:], False) for each in self.judge_frozen(repeats)]
+        return found
+
+    def judge_over_range(self):
+        """Once beyond, it stands until a person has looked."""
+        if self.over_range or not self.value >= self.spec.over_range:
+            return []
+        self.over_range = True
+        return [("over_range", 0, 1, self.spec.over_range, 0)]
+
+    def judge_frozen(self, repeats):
+        """A reading that is cut off at an end of the range may repeat; every other is timed while it stays the same."""
+        cut_off = self.value <= self.spec.range_low or self.value >= self.spec.range_high
+        may_not_repeat = self.frozen_ns > 0 and not cut_off
+        if not (repeats and may_not_repeat):
+            self.frozen_watch.want(False)
+            ended = self.frozen and severity(self.quality) == GOOD
+            self.frozen = self.frozen and not ended
+            self.frozen_watch.want(may_not_repeat and not self.frozen)
+            return [("frozen", 1, 0, math.nan, 0)] if ended else []
+        gathered = self.frozen_watch.ns
+        if not self.frozen and gathered >= self.frozen_ns:
+            self.frozen = True
+            self.frozen_watch.want(False)
+            return [("frozen", 0, 1, math.nan, gathered)]
+        self.frozen_watch.want(not self.frozen)
+        return []
 
     def tick(self, time_ns, mono_ns):
         self.pass_time(mono_ns)
@@ -150,6 +189,8 @@ class Point:
             side.pass_time(ns, severity(self.quality))
         if self.fault_watch.wanted:
             self.fault_watch.ns += ns
+        if self.frozen_watch.wanted and severity(self.quality) != BAD:
+            self.frozen_watch.ns += ns
 
     def judge(self, time_ns, mono_ns):
         fit = severity(self.quality)
@@ -164,7 +205,7 @@ class Point:
             found.append(("fault", *change))
         value, raw = (math.nan, 0) if fit == BAD else (self.value, self.raw)
         return [
-            (self.id, kind, old, new, mono_ns, time_ns, value, raw, self.quality, limit, ns)
+            (self.id, kind, old, new, mono_ns, time_ns, value, raw, self.quality, limit, ns, False)
             for kind, old, new, limit, ns in found
         ]
 

@@ -1,4 +1,5 @@
-"""The safety kernel: validity, staleness, LL/L/H/HH with deadband and delays, and the fault of a point or device.
+"""The safety kernel: validity, staleness, LL/L/H/HH with deadband and delays, the fault of a point or
+device, over-range and frozen values.
 
 Rows come in order, each a sample of one point or a TICK (time has passed, for every point). What a row does to a point:
 
@@ -16,6 +17,10 @@ Rows come in order, each a sample of one point or a TICK (time has passed, for e
    its device's, in one scan, is judged by the device's former quality: the fault's on-delay covers that; where it is 0
    the driver has to send the device's row first. A point never read counts from when it is overdue (``stale_ns`` after
    the start), so that slow points are no faults at the start.
+
+5. *Over-range.* A sample at or above ``over_range`` raises at once and nothing that is measured clears it: only ``engine.reset``.
+6. *Frozen.* A sample that is the very same as before, for ``frozen_ns`` that were not BAD, raises; a GOOD one that moved
+   clears. UNCERTAIN moves clear nothing. Values at or beyond an end of the range are cut off and may repeat.
 
 Only + - and comparisons on float64 and int64, no allocation. The low side is judged as the high side of the negated
 value (negation is exact). Only ``judge`` holds arrays: an array handed on costs
@@ -39,7 +44,9 @@ from edge_agent.detect.layout import Records
 KIND_HIGH: Final = 0
 KIND_LOW: Final = 1
 KIND_FAULT: Final = 2
-TRANSITIONS_PER_POINT: Final = 3
+KIND_OVER_RANGE: Final = 3
+KIND_FROZEN: Final = 4
+TRANSITIONS_PER_POINT: Final = 5
 """Most transitions that one row can cause for one point: one of each kind."""
 
 PENDING_1: Final = 1
@@ -49,6 +56,7 @@ PENDING_HIGH: Final = 1
 PENDING_LOW: Final = 4
 PENDING_LEVELS: Final = 15
 PENDING_FAULT: Final = 16
+PENDING_FROZEN: Final = 32
 
 # Plain integers: numba has no enums of numpy's unsigned bytes.
 _COMM_FAILURE: Final = int(Quality.BAD_COMM_FAILURE)
@@ -103,6 +111,7 @@ def judge(
             p = params[place]
             s = state[place]
             _advance(now_ns, s)
+            repeats = value[i] == s["value"]
             if is_tick:
                 _go_stale(now_ns, p, s)
             else:
@@ -112,6 +121,12 @@ def judge(
                 written += _settle_low(row, time_ns[i], now_ns, p, s, out[written])
             if _fault_may_move(s):
                 written += _settle_fault(row, time_ns[i], now_ns, p, s, state[p["device_row"]], out[written])
+            if is_tick or s["quality"] & SEVERITY_MASK >= SEVERITY_BAD:
+                continue
+            if s["value"] >= p["over_range"]:
+                written += _go_over_range(row, time_ns[i], now_ns, p, s, out[written])
+            if p["frozen_ns"] + s["frozen_level"] != 0:
+                written += _settle_frozen(row, time_ns[i], now_ns, repeats, p, s, out[written])
     return len(point_rows), written
 
 
@@ -130,6 +145,8 @@ def _advance(mono_ns: int, s: Record) -> None:
     severity = s["quality"] & SEVERITY_MASK
     if severity >= SEVERITY_BAD:
         return
+    if pending & PENDING_FROZEN:
+        s["frozen_timer_ns"] += elapsed_ns
     good = severity == SEVERITY_GOOD
     if pending & (PENDING_1 * PENDING_HIGH) and (good or s["high_level"] < 1):
         s["high_timer_1_ns"] += elapsed_ns
@@ -231,7 +248,7 @@ def _settle_high(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: 
         timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
     s["high_timer_1_ns"] = timer_1_ns
     s["high_timer_2_ns"] = timer_2_ns
-    others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
+    others = PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
     s["pending"] = (s["pending"] & others) + bits * PENDING_HIGH
     return int(new != old)
 
@@ -255,7 +272,7 @@ def _settle_low(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: R
         timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
     s["low_timer_1_ns"] = timer_1_ns
     s["low_timer_2_ns"] = timer_2_ns
-    others = PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
+    others = PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
     s["pending"] = (s["pending"] & others) + bits * PENDING_LOW
     return int(new != old)
 
@@ -291,13 +308,49 @@ def _settle_fault(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, de
         timer_ns = 0
         wants = False
     s["fault_timer_ns"] = timer_ns
-    s["pending"] = (s["pending"] & PENDING_LEVELS) + (PENDING_FAULT if wants else 0)
+    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FROZEN)) + (PENDING_FAULT if wants else 0)
     return int(turns)
 
 
 @jit.part
 def _not_yet_due(mono_ns: int, p: Record, s: Record) -> bool:
     return bool(s["quality"] == _NEVER_READ and mono_ns - s["last_mono_ns"] <= p["stale_ns"])
+
+
+@jit.part
+def _go_over_range(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: Record) -> int:
+    """Latches: a head that falls back from beyond its range may read too low, so no value ends it."""
+    if s["over_range_level"] != 0:
+        return 0
+    _write(t, row, KIND_OVER_RANGE, 0, 1, time_ns, mono_ns, s)
+    t["setpoint"] = p["over_range"]
+    t["elapsed_ns"] = 0
+    s["over_range_level"] = 1
+    return 1
+
+
+@jit.part
+def _settle_frozen(row: int, time_ns: int, mono_ns: int, repeats: bool, p: Record, s: Record, t: Record) -> int:
+    """Only a sample shows that a value repeats, or moves. One at an end of the range, where readings are cut off, may."""
+    watched = p["frozen_ns"] > 0
+    clamped = (s["value"] <= p["range_low"]) | (s["value"] >= p["range_high"])
+    same = repeats and watched and not clamped
+    standing = s["frozen_level"] != 0
+    turns = False
+    if same:
+        turns = not standing and s["frozen_timer_ns"] >= p["frozen_ns"]
+    elif standing:
+        turns = s["quality"] & SEVERITY_MASK == SEVERITY_GOOD
+    if turns:
+        _write(t, row, KIND_FROZEN, standing, not standing, time_ns, mono_ns, s)
+        t["setpoint"] = np.nan
+        t["elapsed_ns"] = 0 if standing else s["frozen_timer_ns"]
+        s["frozen_level"] = not standing
+    if turns or not same:
+        s["frozen_timer_ns"] = 0
+    runs = watched and not clamped and s["frozen_level"] == 0
+    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FAULT)) + (PENDING_FROZEN if runs else 0)
+    return int(turns)
 
 
 @jit.part
@@ -313,3 +366,4 @@ def _write(t: Record, row: int, kind: int, old: int, new: int, time_ns: int, mon
     t["old_level"] = old
     t["new_level"] = new
     t["quality"] = s["quality"]
+    t["inhibited"] = s["inhibited"]

@@ -52,7 +52,7 @@ POINT = st.builds(
     limits=st.builds(Limits, FLOAT, FLOAT, FLOAT, FLOAT, FINITE, FINITE, FINITE, FINITE),
     limit_class=st.sampled_from(ConditionClass), poll_s=FINITE, stale_s=FINITE, fault_on_delay_s=FINITE,
     fault_off_delay_s=FINITE, report_deadband=st.none() | FINITE, report_max_s=FINITE, was=st.none() | TAG,
-    description=st.text(max_size=20),
+    description=st.text(max_size=20), over_range=FLOAT, frozen_s=st.sampled_from([0.0, 60.0]),
 )  # fmt: skip
 GAPS = st.lists(
     st.builds(frames.DeclaredGap, st.integers(1, 2**40), st.integers(1, 2**40), st.text(max_size=10), DIGEST),

@@ -48,6 +48,7 @@ def specs(draw: st.DrawFn, delays_s: st.SearchStrategy[float] = DURATIONS_S) -> 
             ),
             range_low=draw(NO_LIMIT), range_high=draw(NO_LIMIT),
             stale_s=draw(st.sampled_from([2e-9, 9e-9, 1.0])),
+            over_range=draw(NO_LIMIT), frozen_s=draw(delays_s),
             fault_on_delay_s=draw(delays_s), fault_off_delay_s=draw(delays_s),
         )  # fmt: skip
 
@@ -106,10 +107,13 @@ def test_the_kernel_is_its_twin(catalogue, batch) -> None:
     assert sorted(engine.conditions()) == sorted(
         [(point.id, side.kind, side.level) for point in points for side in point.sides if side.level]
         + [(point.id, "fault", 1) for point in points if point.fault]
+        + [(point.id, "over_range", 1) for point in points if point.over_range]
+        + [(point.id, "frozen", 1) for point in points if point.frozen]
     )
     watches = {"high_timer_1_ns": (0, 0), "high_timer_2_ns": (0, 1), "low_timer_1_ns": (1, 0), "low_timer_2_ns": (1, 1)}
     for name, (side, level) in watches.items():
         assert engine._state[name].tolist() == [point.sides[side].watches[level].ns for point in points]
+    assert engine._state["frozen_timer_ns"].tolist() == [point.frozen_watch.ns for point in points]
     assert engine._state["fault_timer_ns"].tolist() == [point.fault_watch.ns for point in points]
 
 
@@ -140,7 +144,10 @@ def test_levels_go_on_after_a_restart_as_if_there_had_been_none(catalogue, befor
     assert second.conditions() == first.conditions()
     unbroken.judge(after)
     second.judge(after)
-    levels = [[c for c in e.conditions() if c[1] is not ConditionKind.FAULT] for e in (unbroken, second)]
+    levels = [
+        [c for c in e.conditions() if c[1] not in {ConditionKind.FAULT, ConditionKind.FROZEN}]
+        for e in (unbroken, second)
+    ]
     assert levels[0] == levels[1]
 
 
