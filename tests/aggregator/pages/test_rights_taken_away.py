@@ -18,6 +18,8 @@ TAKEN = {
     "scope": ("user_change", {"scope": "elsewhere"}),
 }
 REFUSED_OR_TOLD = {"session_revoked", "user_changed", "action_refused"}
+AGENT_IS_SILENT = {"session_closed"}
+"""Of the agent that raised the alarm: it says nothing while the browser works, which ends its session on a busy machine."""
 
 
 def by_button(page: Page) -> None:
@@ -67,7 +69,7 @@ def test_nothing_more_can_be_done_and_the_page_is_left(visit, control_room, zhan
         WAYS[way](page)
     page.wait_for_url("**/login?reason=not_signed_in**")
     expect(page.get_by_role("status")).to_contain_text("ended or was revoked")
-    assert set(control_room.since(seq)) <= REFUSED_OR_TOLD
+    assert set(control_room.since(seq)) <= REFUSED_OR_TOLD | AGENT_IS_SILENT
     assert control_room.alarm(tag) == before
 
 
@@ -90,11 +92,10 @@ def test_a_browser_that_will_not_leave_has_a_dead_page(visit, control_room, zhan
     control_room.raise_alarms(1, f"{tag}-later")
     other = visit("li").open(f"/alarms?find={tag}")
     expect(other.locator(".ag-center-cols-container")).to_contain_text(f"{tag}-later")
-    assert set(control_room.since(seq)) <= REFUSED_OR_TOLD | {
+    assert set(control_room.since(seq)) <= REFUSED_OR_TOLD | AGENT_IS_SILENT | {
         "event",
         "alarm",
         "session_opened",
-        "session_closed",
         "signed_in",
     }
     assert control_room.alarm(tag) == before
