@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum { HIGH, LOW, FAULT, TRANSITIONS_PER_POINT = 5, OVER_RANGE = 3, FROZEN = 4, TICK = -1 };
-enum { PENDING_1 = 1, PENDING_2 = 2, PENDING_LEVELS = 15, PENDING_FAULT = 16, PENDING_FROZEN = 32 };
+enum { PENDING_1 = 1, PENDING_2 = 2, PENDING_LEVELS = 15, PENDING_FAULT = 16, PENDING_FROZEN = 32, PENDING_BELOW = 64 };
 enum { SEVERITY = 0xC0, UNCERTAIN = 0x40, BAD = 0x80 };
 enum { OUT_OF_RANGE = 0x41, COMM_FAILURE = 0x81, SENSOR_FAILURE = 0x82, STALE = 0x83, NEVER_READ = 0x86 };
 
@@ -15,13 +15,13 @@ typedef struct {
     double ll, l, h, hh, deadband, range_low, range_high;
     int64_t on_delay_ns, on_delay_2_ns, off_delay_ns, stale_ns, fault_on_delay_ns, fault_off_delay_ns;
     double over_range;
-    int64_t frozen_ns;
+    int64_t frozen_ns, range_hold_ns;
     int32_t device_row;
 } params_t;
 
 typedef struct {
     double value;
-    int64_t raw, last_mono_ns, last_eval_ns, timer_ns[2][2], fault_timer_ns, frozen_timer_ns;
+    int64_t raw, last_mono_ns, last_eval_ns, timer_ns[2][2], fault_timer_ns, frozen_timer_ns, below_timer_ns;
     uint8_t quality, level[2], fault_level, pending, over_range_level, frozen_level, inhibited;
 } state_t;
 
@@ -39,7 +39,7 @@ static inline bool no_answer(uint8_t quality) {
     return quality == COMM_FAILURE || quality == STALE || quality == NEVER_READ;
 }
 
-static inline void advance(int64_t mono_ns, state_t *restrict s) {
+static inline void advance(int64_t mono_ns, const params_t *restrict p, state_t *restrict s) {
     int64_t elapsed_ns = mono_ns - s->last_eval_ns;
     if (elapsed_ns <= 0) return;
     s->last_eval_ns = mono_ns;
@@ -48,7 +48,12 @@ static inline void advance(int64_t mono_ns, state_t *restrict s) {
     uint8_t severity = s->quality & SEVERITY;
     if (severity >= BAD) return;
     if (s->pending & PENDING_FROZEN) s->frozen_timer_ns += elapsed_ns;
-    for (int side = HIGH; side <= LOW; side++)
+    int last = LOW;
+    if (s->pending & PENDING_BELOW) {
+        if (s->below_timer_ns < p->range_hold_ns) last = HIGH;
+        s->below_timer_ns += elapsed_ns;
+    }
+    for (int side = HIGH; side <= last; side++)
         for (int k = 0; k < 2; k++)
             if ((s->pending >> (2 * side + k) & 1) && (severity == 0 || s->level[side] < k + 1))
                 s->timer_ns[side][k] += elapsed_ns;
@@ -146,11 +151,19 @@ static inline int64_t settle(int32_t row, int64_t time_ns, int64_t mono_ns, cons
     const params_t *p = &params[row];
     state_t *s = &state[row];
     uint8_t severity = s->quality & SEVERITY;
+    bool too_young = false;
+    if (p->range_hold_ns) {
+        bool below = severity < BAD && s->value < p->range_low;
+        if (!below) s->below_timer_ns = 0;
+        s->pending = (uint8_t)((s->pending & ~PENDING_BELOW) | (below ? PENDING_BELOW : 0));
+        too_young = below && s->below_timer_ns < p->range_hold_ns;
+    }
     if (severity < BAD) {
         int high = wants(s->value, p->h, p->hh, p->deadband, s->level[HIGH]);
         int low = wants(-s->value, -p->l, -p->ll, p->deadband, s->level[LOW]);
         if (high | low | (s->pending & PENDING_LEVELS)) {
             written = settle_side(HIGH, row, time_ns, mono_ns, severity == 0, high, p->h, p->hh, p, s, out, written);
+            if (!too_young)
             written = settle_side(LOW, row, time_ns, mono_ns, severity == 0, low, p->l, p->ll, p, s, out, written);
         }
         if (!s->fault_level && !(s->pending & PENDING_FAULT)) return written;
@@ -194,7 +207,7 @@ int64_t judge(int64_t n, const int32_t *restrict point_rows, const int64_t *rest
             if (written > last_start) goto full;
             state_t *s = &state[row];
             const params_t *p = &params[row];
-            advance(mono_ns[i], s);
+            advance(mono_ns[i], p, s);
             bool repeats = value[i] == s->value;
             if (!tick)
                 take_sample(value[i], quality[i], raw[i], mono_ns[i], p, s);

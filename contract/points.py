@@ -157,6 +157,8 @@ class PointSpec:
     """A combustible head that reads as much has been beyond its range, which a person must end at the gateway; NaN: none."""
     frozen_s: float = 0.0
     """The very same value for as long is FROZEN; 0: may repeat for ever."""
+    range_hold_s: float = 0.0
+    """A value below the range must last as long before it may raise LOW: a wire that breaks is no low alarm (NAMUR NE 43)."""
 
     @property
     def key(self) -> PointKey:

@@ -272,9 +272,9 @@ _POINT: Final = Row(
         Int(0, 2**31 - 1), Text(64, is_tag), _ORG, _NAME, Choice(PointRole), Choice(PointType), Text(256),
         Float(finite=True), Float(finite=True), Text(16, UNITS.__contains__), Float(), Float(), _LIMITS,
         Choice(ConditionClass), Float(finite=True), Float(finite=True), Float(finite=True), Float(finite=True),
-        Optional(Float(finite=True)), Float(finite=True), Optional(Text(64)), Text(512), Float(), Float(finite=True),
+        Optional(Float(finite=True)), Float(finite=True), Optional(Text(64)), Text(512), Float(), Float(finite=True), Float(finite=True),
     ),
-    later=2,
+    later=3,
 )  # fmt: skip
 _COLUMN_BYTES_MAX: Final = 8 * frames.POINTS_PER_AGENT_MAX
 

@@ -63,7 +63,7 @@ def _record(spec: PointSpec, device_row: int) -> tuple[float | int, ...]:
     )  # fmt: skip
     return (
         limits.ll, limits.l, limits.h, limits.hh, limits.deadband, spec.range_low, spec.range_high,
-        *(_ns(duration_s, spec.tag) for duration_s in seconds), spec.over_range, _ns(spec.frozen_s, spec.tag), device_row,
+        *(_ns(duration_s, spec.tag) for duration_s in seconds), spec.over_range, _ns(spec.frozen_s, spec.tag), _ns(spec.range_hold_s, spec.tag), device_row,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ _LEVEL_FIELDS: Final = {
 }
 _TIMER_FIELDS: Final = (
     "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "frozen_timer_ns",
-    "pending",
+    "below_timer_ns",     "pending",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ PARAMS: Final = np.dtype(
         ("fault_off_delay_ns", "i8"),
         ("over_range", "f8"),  # set-point of OVER_RANGE, point's unit, NaN: none
         ("frozen_ns", "i8"),  # the very same value for as long is FROZEN; 0: not watched
+        ("range_hold_ns", "i8"),  # a value below range_low is too young for LOW until then
         ("device_row", "i4"),  # row of its device's DEVICE point; own row for a device, or where there is none
     ],
     align=True,
@@ -49,6 +50,7 @@ STATE: Final = np.dtype(
         ("low_timer_2_ns", "i8"),
         ("fault_timer_ns", "i8"),
         ("frozen_timer_ns", "i8"),  # time that the value has been the very same
+        ("below_timer_ns", "i8"),  # time that the value has been below range_low without a break
         ("quality", "u1"),  # effective contract.quality.Quality
         ("high_level", "u1"),  # reported level 0, 1, 2; level 2 stands on level 1
         ("low_level", "u1"),

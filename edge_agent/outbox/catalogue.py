@@ -85,7 +85,7 @@ def _point(row: Mapping[str, Any]) -> PointSpec:
     known["limit_class"] = ConditionClass(row["limit_class"])
     known["limits"] = Limits(**{name: float(value) for name, value in row["limits"].items()})
     for name in ("scale", "offset", "range_low", "range_high", "poll_s", "stale_s", "fault_on_delay_s",
-                 "fault_off_delay_s", "report_max_s", "over_range", "frozen_s"):  # fmt: skip
+                 "fault_off_delay_s", "report_max_s", "over_range", "frozen_s", "range_hold_s"):  # fmt: skip
         if name in row:  # not in what was stored by a former release
             known[name] = float(row[name])
     if row["report_deadband"] is not None:

@@ -30,8 +30,9 @@ One row is one measured point; each device's own point is added by ``load``. Col
     class          safety (default) | advisory
     poll_s         0.05 to 3600; 1
     stale_s        2.5 polls: one missed poll never makes a value stale, two always do
-    fault_on_delay_s, fault_off_delay_s   2 and 0
+    fault_on_delay_s, fault_off_delay_s   2 (4 with ne43) and 0
     over_range     a combustible head that reads as much was over its range, until edge-agent reset; range_high of %LEL and LEL.m
+    range_hold_s   a value below range_low must last as long before it may raise l or ll; 4 with ne43, else 0
     frozen_s       the very same value for as long is a fault of its own; 0: may repeat for ever
     report_deadband   least change worth keeping; 0: any change; off or all: every sample; agent.toml has the default
     report_max_s   keep one at least this often; 60
@@ -60,11 +61,13 @@ COLUMNS: Final = (
     "tag", "source", "device", "register", "address", "bit", "type", "word_order", "read", "status",
     "decimals", "factor", "ne43", "length", "encoding", "scale", "offset", "unit",
     "range_low", "range_high", "ll", "l", "h", "hh", "deadband", "on_delay_s", "on_delay_2_s", "off_delay_s", "class",
-    "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "over_range", "frozen_s", "report_deadband",
+    "poll_s", "stale_s", "fault_on_delay_s", "fault_off_delay_s", "over_range", "frozen_s", "range_hold_s", "report_deadband",
     "report_max_s", "was",
     "description",
 )  # fmt: skip
 COMBUSTIBLE_UNITS: Final = frozenset({"%LEL", "LEL.m"})
+NE43_HOLD_S: Final = 4.0
+"""How long a current outside of its bands lasts before it means something (practice with NAMUR NE 43)."""
 POLL_S_MIN: Final = 0.05
 POLL_S_MAX: Final = 3600.0
 DURATION_S_MAX: Final = 86_400.0
@@ -215,9 +218,10 @@ def _read_point(row: _Row, surroundings: Surroundings) -> PointSpec:
         limit_class=ConditionClass(row.read("class", cells.choice(("safety", "advisory")), "safety")),
         poll_s=poll_s,
         stale_s=row.read("stale_s", _DURATION, min(STALE_POLLS * poll_s, DURATION_S_MAX)),
-        fault_on_delay_s=row.read("fault_on_delay_s", _DURATION, 2.0),
+        fault_on_delay_s=row.read("fault_on_delay_s", _DURATION, NE43_HOLD_S if row.text("ne43") else 2.0),
         fault_off_delay_s=row.read("fault_off_delay_s", _DURATION, 0.0),
         over_range=_read_over_range(row),
+        range_hold_s=row.read("range_hold_s", _DURATION, NE43_HOLD_S if row.text("ne43") else 0.0),
         frozen_s=row.read("frozen_s", _DURATION, 0.0),
         report_deadband=row.read("report_deadband", cells.report_deadband, surroundings.report_deadband),
         report_max_s=row.read("report_max_s", cells.number(POLL_S_MIN, DURATION_S_MAX), 60.0),

@@ -110,6 +110,8 @@ class Point:
         ]
         self.stale_ns = ns(spec.stale_s)
         self.fault_delays_ns = (ns(spec.fault_on_delay_s), ns(spec.fault_off_delay_s))
+        self.range_hold_ns = ns(spec.range_hold_s)
+        self.below_watch = Stopwatch()
         self.frozen_ns = ns(spec.frozen_s)
         self.over_range = False
         self.frozen = False
@@ -151,6 +153,10 @@ class Point:
             found += [(self.id, *each[:3], *now, *each[3:], False) for each in self.judge_frozen(repeats)]
         return found
 
+    def too_young(self):
+        """A value below the range: a wire may be breaking just now."""
+        return self.below_watch.wanted and self.below_watch.ns < self.range_hold_ns
+
     def judge_over_range(self):
         """Once beyond, it stands until a person has looked."""
         if self.over_range or not self.value >= self.spec.over_range:
@@ -186,7 +192,10 @@ class Point:
         ns = max(0, mono_ns - self.judged_ns)
         self.judged_ns += ns
         for side in self.sides:
-            side.pass_time(ns, severity(self.quality))
+            if side.kind == "high" or not self.too_young():
+                side.pass_time(ns, severity(self.quality))
+        if self.below_watch.wanted:
+            self.below_watch.ns += ns
         if self.fault_watch.wanted:
             self.fault_watch.ns += ns
         if self.frozen_watch.wanted and severity(self.quality) != BAD:
@@ -195,8 +204,9 @@ class Point:
     def judge(self, time_ns, mono_ns):
         fit = severity(self.quality)
         found = []
+        self.below_watch.want(self.range_hold_ns > 0 and fit != BAD and self.value < self.spec.range_low)
         if fit != BAD:
-            for side in self.sides:
+            for side in self.sides if not self.too_young() else self.sides[:1]:
                 change = side.judge(self.value, fit)
                 if change:
                     found.append((side.kind, *change))

@@ -12,6 +12,7 @@ Rows come in order, each a sample of one point or a TICK (time has passed, for e
    timers as they are. A level turns when its timer has reached its delay at a row that still wants it. Level 2 stands on
    level 1: turning on it takes level 1 along, so that falling back from HH the condition is H and not normal, and a
    reported level alone is enough to restore both.
+   A value below the range is held for ``range_hold_ns`` before it may move LOW: a wire that breaks passes there.
 4. *Fault.* BAD for the on-delay without a break raises, non-BAD for the off-delay clears. A point that gives no answer
    while its device is BAD too raises none (the device does) and keeps the one it has. A point whose sample comes before
    its device's, in one scan, is judged by the device's former quality: the fault's on-delay covers that; where it is 0
@@ -57,6 +58,7 @@ PENDING_LOW: Final = 4
 PENDING_LEVELS: Final = 15
 PENDING_FAULT: Final = 16
 PENDING_FROZEN: Final = 32
+PENDING_BELOW: Final = 64
 
 # Plain integers: numba has no enums of numpy's unsigned bytes.
 _COMM_FAILURE: Final = int(Quality.BAD_COMM_FAILURE)
@@ -110,15 +112,17 @@ def judge(
             place = np.uint32(row)  # unsigned: for a signed index numba looks each time whether it counts from the end
             p = params[place]
             s = state[place]
-            _advance(now_ns, s)
+            _advance(now_ns, p, s)
             repeats = value[i] == s["value"]
             if is_tick:
                 _go_stale(now_ns, p, s)
             else:
                 _take_sample(value[i], quality[i], raw[i], now_ns, p, s)
+            too_young = _is_too_young(p, s)
             if _levels_may_move(p, s):
                 written += _settle_high(row, time_ns[i], now_ns, p, s, out[written])
-                written += _settle_low(row, time_ns[i], now_ns, p, s, out[written])
+                if not too_young:
+                    written += _settle_low(row, time_ns[i], now_ns, p, s, out[written])
             if _fault_may_move(s):
                 written += _settle_fault(row, time_ns[i], now_ns, p, s, state[p["device_row"]], out[written])
             if is_tick or s["quality"] & SEVERITY_MASK >= SEVERITY_BAD:
@@ -131,7 +135,7 @@ def judge(
 
 
 @jit.part
-def _advance(mono_ns: int, s: Record) -> None:
+def _advance(mono_ns: int, p: Record, s: Record) -> None:
     """Add the time since the point was last judged to its running timers, by the quality that it had since then."""
     elapsed_ns = mono_ns - s["last_eval_ns"]
     if elapsed_ns <= 0:
@@ -152,6 +156,11 @@ def _advance(mono_ns: int, s: Record) -> None:
         s["high_timer_1_ns"] += elapsed_ns
     if pending & (PENDING_2 * PENDING_HIGH) and (good or s["high_level"] < 2):
         s["high_timer_2_ns"] += elapsed_ns
+    if pending & PENDING_BELOW:
+        too_young = s["below_timer_ns"] < p["range_hold_ns"]
+        s["below_timer_ns"] += elapsed_ns
+        if too_young:
+            return
     if pending & (PENDING_1 * PENDING_LOW) and (good or s["low_level"] < 1):
         s["low_timer_1_ns"] += elapsed_ns
     if pending & (PENDING_2 * PENDING_LOW) and (good or s["low_level"] < 2):
@@ -187,6 +196,19 @@ def _no_answer(quality: int) -> bool:
     """BAD because nothing was heard of the point, as it is when its device is gone."""
     # Not `in`: numba walks a tuple at run time, for every sample.
     return quality == _COMM_FAILURE or quality == _STALE or quality == _NEVER_READ  # noqa: PLR1714
+
+
+@jit.part
+def _is_too_young(p: Record, s: Record) -> bool:
+    """Whether the value has been below the range for less than its hold. Keeps the timer of that, which BAD ends."""
+    if p["range_hold_ns"] == 0:
+        return False
+    if s["quality"] & SEVERITY_MASK >= SEVERITY_BAD or not s["value"] < p["range_low"]:
+        s["below_timer_ns"] = 0
+        s["pending"] = s["pending"] & (PENDING_LEVELS + PENDING_FAULT + PENDING_FROZEN)
+        return False
+    s["pending"] = s["pending"] | PENDING_BELOW
+    return bool(s["below_timer_ns"] < p["range_hold_ns"])
 
 
 @jit.part
@@ -248,7 +270,7 @@ def _settle_high(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: 
         timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
     s["high_timer_1_ns"] = timer_1_ns
     s["high_timer_2_ns"] = timer_2_ns
-    others = PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
+    others = PENDING_BELOW + PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_LOW
     s["pending"] = (s["pending"] & others) + bits * PENDING_HIGH
     return int(new != old)
 
@@ -272,7 +294,7 @@ def _settle_low(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, t: R
         timer_2_ns = 0 if old == 2 or new == 2 else timer_2_ns
     s["low_timer_1_ns"] = timer_1_ns
     s["low_timer_2_ns"] = timer_2_ns
-    others = PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
+    others = PENDING_BELOW + PENDING_FROZEN + PENDING_FAULT + (PENDING_1 + PENDING_2) * PENDING_HIGH
     s["pending"] = (s["pending"] & others) + bits * PENDING_LOW
     return int(new != old)
 
@@ -308,7 +330,7 @@ def _settle_fault(row: int, time_ns: int, mono_ns: int, p: Record, s: Record, de
         timer_ns = 0
         wants = False
     s["fault_timer_ns"] = timer_ns
-    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FROZEN)) + (PENDING_FAULT if wants else 0)
+    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FROZEN + PENDING_BELOW)) + (PENDING_FAULT if wants else 0)
     return int(turns)
 
 
@@ -349,7 +371,7 @@ def _settle_frozen(row: int, time_ns: int, mono_ns: int, repeats: bool, p: Recor
     if turns or not same:
         s["frozen_timer_ns"] = 0
     runs = watched and not clamped and s["frozen_level"] == 0
-    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FAULT)) + (PENDING_FROZEN if runs else 0)
+    s["pending"] = (s["pending"] & (PENDING_LEVELS + PENDING_FAULT + PENDING_BELOW)) + (PENDING_FROZEN if runs else 0)
     return int(turns)
 
 

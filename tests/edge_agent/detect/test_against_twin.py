@@ -48,7 +48,7 @@ def specs(draw: st.DrawFn, delays_s: st.SearchStrategy[float] = DURATIONS_S) -> 
             ),
             range_low=draw(NO_LIMIT), range_high=draw(NO_LIMIT),
             stale_s=draw(st.sampled_from([2e-9, 9e-9, 1.0])),
-            over_range=draw(NO_LIMIT), frozen_s=draw(delays_s),
+            over_range=draw(NO_LIMIT), frozen_s=draw(delays_s), range_hold_s=draw(delays_s),
             fault_on_delay_s=draw(delays_s), fault_off_delay_s=draw(delays_s),
         )  # fmt: skip
 
@@ -113,6 +113,7 @@ def test_the_kernel_is_its_twin(catalogue, batch) -> None:
     watches = {"high_timer_1_ns": (0, 0), "high_timer_2_ns": (0, 1), "low_timer_1_ns": (1, 0), "low_timer_2_ns": (1, 1)}
     for name, (side, level) in watches.items():
         assert engine._state[name].tolist() == [point.sides[side].watches[level].ns for point in points]
+    assert engine._state["below_timer_ns"].tolist() == [point.below_watch.ns for point in points]
     assert engine._state["frozen_timer_ns"].tolist() == [point.frozen_watch.ns for point in points]
     assert engine._state["fault_timer_ns"].tolist() == [point.fault_watch.ns for point in points]
 

@@ -129,3 +129,19 @@ def test_an_inhibit_flags_and_withholds_nothing() -> None:
     followed.set_inhibit(2, False)
     batch.value[0] = np.float64(1.0)
     assert [(t.new_level, t.inhibited) for t in followed.judge(batch)] == [(0, False)]
+
+
+LEVEL = replace(HEAD, over_range=math.nan, unit="%", limits=Limits(ll=5.0), range_hold_s=4.0)
+LOW = ("low", 0, 2)
+
+
+@pytest.mark.parametrize(("said", "found"), [
+    (((0, 50.0), (1, -1.0), (4.9, -1.0)), []),
+    (((0, 50.0), (1, -1.0), (5, -1.0)), [LOW]),
+    (((0, 50.0), (1, -1.0), (2, math.nan), (3, -1.0), (6.9, -1.0)), []),
+    (((0, 50.0), (1, -1.0), (2, math.nan), (100, math.nan)), []),
+    (((0, 50.0), (1, 5.0)), [LOW]),
+    (((0, 50.0), (1, 0.0)), [LOW]),
+])  # fmt: skip
+def test_a_wire_that_breaks_is_no_low_alarm(said, found) -> None:
+    assert rows(engine(LEVEL), *said) == found
