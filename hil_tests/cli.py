@@ -24,6 +24,8 @@ EXIT_CONFIG: Final = 2
 EXIT_INTERRUPTED: Final = 130
 MISSING_EXTRA: Final = "hil-rig needs more packages ({name} is missing). Install them: pip install 'parksentry[rig]'"
 DEMO_SECONDS_MIN: Final = 45.0
+SEED_MAX: Final = 1 << 31
+SEEDS_MAX: Final = 1000
 COMMENT: Final = " # "
 """What comes after it is not read, so that lines can be pasted from a guide."""
 
@@ -135,6 +137,15 @@ Draw the simulated plant as SVG: a chlorine leak (what is in the air, what the d
 and a night. The same code draws the same files; docs/pictures/ holds them (`make curves`).
 """
 
+_SCENARIO_DATA: Final = """\
+Write recordings of every plant scene, by chance of a seed: CSV files `ts,value...` below DIR/park, labels.json with what
+happened when, and manifest.json. For research on detectors, and for `edge-agent backtest`. The same seed gives the same files.
+
+examples:
+  hil-rig scenario-data /tmp/scenes --seeds 1-20
+  hil-rig scenario-data /tmp/leaks --seeds 7 --only cl2_plume
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
@@ -173,6 +184,14 @@ def _parser() -> argparse.ArgumentParser:
                       help="where the report goes (default: %(default)s)")  # fmt: skip
     curves = _action(actions, "curves", _curves, "draw what the simulated plant does", _CURVES)
     curves.add_argument("folder", type=Path, metavar="DIR", help="where the SVG files go; made if need be")
+    data = _action(
+        actions, "scenario-data", _scenario_data, "write labelled recordings of plant scenes", _SCENARIO_DATA
+    )
+    data.add_argument("folder", type=Path, metavar="DIR", help="where the files go; made if need be")
+    data.add_argument("--seeds", type=_seeds, default=[1], metavar="A-B", help="one seed or a range (default: 1)")
+    data.add_argument(
+        "--only", action="append", metavar="SCENE", help="this scene; may be given again (default: all but quiet_week)"
+    )
     for each in (serve, run, demo):
         each.add_argument("--dir", type=Path, help="keep folders, logs and ledgers there (default: removed at the end)")
     return parser
@@ -193,6 +212,14 @@ def _port(text: str) -> int:
     if not 1 <= port <= 65535:
         raise argparse.ArgumentTypeError("1 to 65535")
     return port
+
+
+def _seeds(text: str) -> list[int]:
+    low, _, high = text.partition("-")
+    seeds = range(int(low), int(high or low) + 1)
+    if not 0 <= seeds.start < seeds.stop <= SEED_MAX or len(seeds) > SEEDS_MAX:
+        raise argparse.ArgumentTypeError(f"a seed, or a rising range of at most {SEEDS_MAX}, such as 1-20")
+    return list(seeds)
 
 
 def _demo_seconds(text: str) -> float:
@@ -294,6 +321,19 @@ def _curves(args: argparse.Namespace) -> int:
 
     for path in draw_curves(args.folder):
         _say(str(path))
+    return 0
+
+
+def _scenario_data(args: argparse.Namespace) -> int:
+    from contract.errors import ConfigError, Fault
+    from hil_tests.scenes import SCENES
+    from hil_tests.scenes.recording import write
+
+    names = args.only or [each for each in SCENES if each != "quiet_week"]
+    if unknown := [each for each in names if each not in SCENES]:
+        there = f"There are: {', '.join(SCENES)}."
+        raise ConfigError([Fault("--only", None, None, f"there is no scene {each!r}", there) for each in unknown])
+    _say(f"{write(args.folder, args.seeds, names)} recordings in {args.folder}")
     return 0
 
 
