@@ -73,6 +73,10 @@ faults: $(READY) ## replies that misbehave by chance through the Modbus driver, 
 	FAULTS_COUNT=$(COUNT) FAULTS_SEED=$(SEED) \
 	  $(BIN)/python -m pytest -s --timeout=0 tests/scenarios/test_faults.py -k no_good_value
 
+.PHONY: outage
+outage: $(READY) ## a new alarm behind a backlog: how soon the control room knows of it; COUNT=100000 events
+	OUTAGE_COUNT=$(COUNT) $(BIN)/python -m pytest -s tests/scenarios/test_outage.py
+
 .PHONY: curves
 curves: $(READY) ## draw what the simulated plant does into docs/pictures
 	$(BIN)/hil-rig curves docs/pictures

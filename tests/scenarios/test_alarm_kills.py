@@ -30,7 +30,7 @@ from contract.clock import NS_PER_S
 from contract.events import Json
 from hil_tests.field import one_device, wait_for
 
-COUNT = int(os.environ.get("ALARM_KILLS_COUNT") or 9)
+COUNT = int(os.environ.get("ALARM_KILLS_COUNT") or 6)
 SEED = int(os.environ.get("ALARM_KILLS_SEED") or random.SystemRandom().randrange(2**32))
 VICTIMS = ("web", "ingest", "agent")
 WAVES = 8

@@ -25,7 +25,7 @@ from hil_tests.compare import Committed, compare
 from hil_tests.field import Field, FieldAgent, Tail, one_device, wait_for
 from hil_tests.processes import Program
 
-COUNT = int(os.environ.get("KILLS_COUNT") or 20)
+COUNT = int(os.environ.get("KILLS_COUNT") or 12)
 SEED = int(os.environ.get("KILLS_SEED") or random.SystemRandom().randrange(2**32))
 VICTIMS = ("agent", "ingest", "supervisor")
 TOGGLING, TRENDING = 30, 20
