@@ -92,15 +92,20 @@ class SampleBatch:
 
 
 def scale_raw(
-    raw: NDArray[np.int64], scale: NDArray[np.float64], offset: NDArray[np.float64], unsigned64: NDArray[np.bool_]
+    raw: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    unsigned64: NDArray[np.bool_] | None = None,
+    out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """The one function that turns raw integers into values, at both ends, bit for bit.
 
-    raw, scale, offset, unsigned64 have one shape. value = float64(raw) * scale + offset, each operation rounded on its
-    own (IEEE 754 binary64, no fused multiply-add); where ``unsigned64`` is set, raw is read as uint64.
+    raw, scale, offset, unsigned64, out have one shape. value = float64(raw) * scale + offset, each operation rounded on its
+    own (IEEE 754 binary64, no fused multiply-add); where ``unsigned64`` is set, raw is read as uint64 (None: nowhere). The
+    values are written to ``out`` where it is given.
     """
     number = raw.astype(np.float64)
-    if unsigned64.any():
+    if unsigned64 is not None and unsigned64.any():
         number = np.where(unsigned64, raw.view(np.uint64).astype(np.float64), number)
-    product = number * scale
-    return product + offset
+    product = np.multiply(number, scale, out=out)
+    return np.add(product, offset, out=product)

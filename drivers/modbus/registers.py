@@ -62,9 +62,13 @@ class _Gather:
     swapped: bool
     fields: tuple[NDArray[np.uint16], NDArray[np.uint16]] | None
     """Shift and mask."""
+    plain: str | None
+    """How a word lies in the reply where a word is a number as it is; ``index`` has one axis then."""
 
     def numbers(self, payload: bytes) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
         """The numbers, and which of them are none; None where any pattern of bits is one."""
+        if self.plain is not None:
+            return np.frombuffer(payload, self.plain).take(self.index), None
         words = np.frombuffer(payload, "<u2" if self.swapped else ">u2").take(self.index)
         found = words.astype("<u2", copy=False).view(_LITTLE_ENDIAN[self.coding])[:, 0]
         if self.fields is not None:
@@ -131,7 +135,8 @@ class BlockDecoder:
         self._led: NDArray[np.int32] | None = None
         self._scale = np.array([p.spec.scale for p in members[self._integers]], np.float64)
         self._offset = np.array([p.spec.offset for p in members[self._integers]], np.float64)
-        self._unsigned64 = np.array([p.spec.type is PointType.UINT64 for p in members[self._integers]], np.bool_)
+        unsigned64 = np.array([p.spec.type is PointType.UINT64 for p in members[self._integers]], np.bool_)
+        self._unsigned64 = unsigned64 if unsigned64.any() else None
         self._loops, self._at_4_ma, self._per_ma = _loops(members)
         self._sided = tuple(
             _Sided(row, p.address, (meanings or {}).get(p.address.status_name)) for row, p in enumerate(members)
@@ -203,8 +208,8 @@ class BlockDecoder:
     def _scale_integers(self, batch: SampleBatch) -> None:
         if self._scale.size:
             whole = self._integers.stop == self._size
-            raw = batch.raw if whole else batch.raw[self._integers]
-            batch.value[self._integers] = scale_raw(raw, self._scale, self._offset, self._unsigned64)
+            raw, value = (batch.raw, batch.value) if whole else (batch.raw[self._integers], batch.value[self._integers])
+            scale_raw(raw, self._scale, self._offset, self._unsigned64, value)
 
     def failed(self, quality: Quality, time_ns: int, mono_ns: int) -> SampleBatch:
         """The rows of a request that brought no values: NaN and raw 0 under a BAD quality."""
@@ -301,13 +306,12 @@ def _gathers(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable
     for kind in kinds:
         rows = [row for row, point in enumerate(members) if _row_order(point) == kind]
         addresses = [members[row].address for row in rows]
-        yield _Gather(
-            slice(rows[0], rows[-1] + 1),
-            np.array([_word_places(request, address) for address in addresses], np.intp),
-            addresses[0].coding,
-            addresses[0].order.bytes_swapped,
-            _fields(addresses),
-        )
+        index = np.array([_word_places(request, address) for address in addresses], np.intp)
+        coding, swapped, fields = addresses[0].coding, addresses[0].order.bytes_swapped, _fields(addresses)
+        plain = None
+        if fields is None and coding in (Coding.UINT16, Coding.INT16):
+            index, plain = index[:, 0].copy(), ("<" if swapped else ">") + _LITTLE_ENDIAN[coding][1:]
+        yield _Gather(slice(rows[0], rows[-1] + 1), index, coding, swapped, fields, plain)
 
 
 def _texts(request: ReadRequest, members: Sequence[RegisterPoint]) -> Iterable[_Text]:
