@@ -111,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="replace keys that exist, of an agent that has no data yet: the control room never admits a name twice",
     )
+    keygen.epilog = "For the certificate of an OPC UA client: edge-agent opcua-certificate."
 
     certificate = _command(
         commands, "opcua-certificate", _opcua_certificate,

@@ -69,12 +69,22 @@ class Holes:
         known = self._spans.get(span)
         return known.number if known else None
 
-    def refuse(self, span: Span, code: int, mono_ns: int) -> None:
-        """The span was refused, and no part of it is known to be why."""
-        if span in self._spans:
-            self._spans[span].seen_again(code, mono_ns)
-        elif len(self._spans) < SPANS_MAX:
+    def refuse(self, span: Span, code: int, mono_ns: int) -> bool:
+        """The span was refused, and no part of it is known to be why. True where that is news.
+
+        What is asked for in every turn, so that the device is heard, is none before its time: it would be written to disk in
+        every turn.
+        """
+        known = self._spans.get(span)
+        if known is None:
+            if len(self._spans) >= SPANS_MAX:
+                return False
             self._spans[span] = _Known(code, 0, mono_ns + RETRY_FIRST_NS)
+        elif code != known.number or mono_ns >= known.retry_mono_ns:
+            known.seen_again(code, mono_ns)
+        else:
+            return False
+        return True
 
     def shorten(self, table: Table, length: int, mono_ns: int) -> None:
         """No request of the table may be longer."""
@@ -163,8 +173,7 @@ class Search:
         what it may on this."""
         parts = halves(request, self._addresses)
         if parts is None:
-            self._holes.refuse(request.span, code, mono_ns)
-            self.learned = True
+            self.learned |= self._holes.refuse(request.span, code, mono_ns)
             return ()
         if self.extra_requests + 2 > EXTRA_REQUESTS_MAX:
             return ()

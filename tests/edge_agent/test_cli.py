@@ -130,6 +130,10 @@ def test_keygen_makes_a_secret_and_a_public_file(folder: Path):
     assert "agents add store-1" in done.stdout
 
 
+def test_who_looks_for_the_opc_ua_certificate_at_keygen_is_sent_on():
+    assert "edge-agent opcua-certificate" in agent("keygen", "--help").stdout
+
+
 def test_keygen_does_not_overwrite_unless_told(ready: Path):
     before = (ready / "keys" / "agent.key").read_text()
     again = agent("keygen", ready)

@@ -135,6 +135,19 @@ def test_a_device_of_which_everything_is_refused_is_heard_all_the_same():
     assert (seen, requests) == ({1: GOOD, 2: CONFIG, 3: CONFIG, 4: CONFIG}, 1)
 
 
+def test_what_is_refused_in_every_turn_is_news_only_when_its_time_has_come():
+    """News are written to disk, synced: a register that is alone in its group must not wear a gateway's flash."""
+    unit, news = unit_of([0]), []
+    for second in range(60 * 16):
+        turn(unit, {0}, now=second * NS_PER_S)
+        if unit.changed:
+            news.append(second)
+        unit.changed = False
+    assert news == [0, 60, 180, 420, 900]
+    assert turn(unit, now=960 * NS_PER_S) == ({1: GOOD, 2: GOOD}, 1)
+    assert not unit.holes.spans
+
+
 def test_a_turn_spends_no_more_on_searching_than_it_may():
     unit = unit_of(range(100))
     for _ in range(40):
