@@ -43,7 +43,7 @@ from edge_agent.station.control import Answer, ControlError, ControlServer
 from edge_agent.station.machine import kernel_boot_id, software
 from edge_agent.station.status import StatusFile, starting
 from edge_agent.status_report import status_report
-from edge_agent.telling import points_now
+from edge_agent.telling import NOT_RESET, points_now
 from edge_agent.transfer import Moment, restore, transfer
 from edge_agent.uplink.links import Uplinks, cancel
 from edge_agent.uplink.live import LiveTable
@@ -78,7 +78,13 @@ class Agent:
         self._setting_aside: asyncio.Task[None] | None = None
         self._status_file = StatusFile(self._directory)
         self._control = ControlServer(
-            self._directory, {"status": self._tell_status, "live": self._tell_live, "reload": self._tell_reload}
+            self._directory,
+            {
+                "status": self._tell_status,
+                "live": self._tell_live,
+                "reload": self._tell_reload,
+                "reset": self._tell_reset,
+            },
         )
         outbox = _outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
@@ -272,6 +278,19 @@ class Agent:
     async def _tell_live(self, _request: Mapping[str, Any]) -> Answer:
         points = points_now(self._catalogue, self._engine, self._live.time_ns(), self._clock.mono_ns())
         return {"agent": self._config.name, "wall_ns": self._clock.wall_ns(), "points": points}
+
+    async def _tell_reset(self, request: Mapping[str, Any]) -> Answer:
+        """Once the answer is there the end of the condition is on the disk."""
+        tag = request.get("tag")
+        point = next((point.id for point in self._catalogue if point.tag == tag), None)
+        if point is None:
+            raise ControlError(f"there is no point {tag!r} here; edge-agent watch lists them")
+        refusal = self._pipeline.reset(point, self._clock.wall_ns(), self._clock.mono_ns())
+        if refusal is not None:
+            raise ControlError(f"{tag} {NOT_RESET[refusal]}")
+        await self._events.flush()
+        self._log.info("over_range_reset", tag=tag)
+        return {"tag": tag}
 
     # -- reload ------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from edge_agent.commissioning.importing import cli as importing
 from edge_agent.commissioning.loopcheck import cli as loopcheck
 from edge_agent.commissioning.models import cli as models
 from edge_agent.commissioning.pushing import cli as pushing
+from edge_agent.commissioning.resetting import cli as resetting
 from edge_agent.commissioning.scanning import cli as scanning
 from edge_agent.commissioning.trying import cli as trying
 from edge_agent.commissioning.watching import cli as watching
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         "and the agent goes on as before. Check it first: edge-agent check DIR"
     )
     accepting.add(commands)
+    resetting.add(commands)
     browsing.add(commands)
     importing.add(commands)
     loopcheck.add(commands)

@@ -21,7 +21,7 @@ from contract.batch import SampleBatch
 from contract.points import Catalogue
 from contract.quality import SEVERITY_BAD, SEVERITY_MASK
 from edge_agent.detect.changes import Changes
-from edge_agent.detect.engine import Engine, Transition
+from edge_agent.detect.engine import Engine, NotReset, Transition
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.reduce import Reducer
 from edge_agent.outbox.telemetry_store import TelemetryStore
@@ -91,6 +91,14 @@ class Pipeline:
             batch.time_ns[:], batch.mono_ns[:], batch.value[:] = time_ns, mono_ns, np.nan
             self._keep(batch)
         self._flush()
+
+    def reset(self, point: int, time_ns: int, mono_ns: int) -> NotReset | None:
+        """A person ends the over-range condition of a point; why that cannot be, else None."""
+        outcome = self._engine.reset(point, time_ns, mono_ns)
+        if isinstance(outcome, NotReset):
+            return outcome
+        self._report([outcome])
+        return None
 
     def _report(self, transitions: Sequence[Transition]) -> None:
         self.transitions += len(transitions)

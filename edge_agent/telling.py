@@ -7,7 +7,7 @@ socket. Plain data without NaN: what is no value is null.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from contract.clock import NS_PER_S
 from contract.points import Catalogue
 from contract.quality import Quality
-from edge_agent.detect.engine import Engine
+from edge_agent.detect.engine import Engine, NotReset
+
+NOT_RESET: Final = {
+    NotReset.NOTHING_STANDS: "has no over-range condition: there is nothing to reset",
+    NotReset.STILL_OVER_RANGE: "still reads at or above its range; reset it when the gas is gone",
+    NotReset.QUALITY_NOT_GOOD: "gives no good value, so nobody can tell whether the gas is gone; mend that first",
+}
 
 
 def points_now(catalogue: Catalogue, engine: Engine, time_ns: NDArray[np.int64], mono_ns: int) -> list[dict[str, Any]]:

@@ -173,11 +173,12 @@ class Engine:
         s = self._state[self._row(point)]
         if not s["over_range_level"]:
             return NotReset.NOTHING_STANDS
-        if s["quality"] & SEVERITY_MASK != SEVERITY_GOOD:
-            return NotReset.QUALITY_NOT_GOOD
         over_range = self._params["over_range"][self._row(point)]
-        if s["value"] >= over_range:
+        severity = s["quality"] & SEVERITY_MASK
+        if severity < SEVERITY_BAD and s["value"] >= over_range:
             return NotReset.STILL_OVER_RANGE
+        if severity != SEVERITY_GOOD:
+            return NotReset.QUALITY_NOT_GOOD
         self._state["over_range_level"][self._row(point)] = 0
         return Transition(
             point, ConditionKind.OVER_RANGE, 1, 0, mono_ns, time_ns, float(s["value"]), int(s["raw"]), int(s["quality"]),

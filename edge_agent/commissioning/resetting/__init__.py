@@ -1,0 +1,1 @@
+"""``edge-agent reset``: a person who has looked at a head that was over its range ends that condition, at the gateway alone."""
