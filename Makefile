@@ -77,6 +77,11 @@ faults: $(READY) ## replies that misbehave by chance through the Modbus driver, 
 outage: $(READY) ## a new alarm behind a backlog: how soon the control room knows of it; COUNT=100000 events
 	OUTAGE_COUNT=$(COUNT) $(BIN)/python -m pytest -s tests/scenarios/test_outage.py
 
+.PHONY: plant
+plant: $(READY) ## plant scenarios in simulated time, then a quiet week with every safety condition on; DAYS=7 SEED=1
+	$(BIN)/hil-rig run hil_tests/scenarios/plant
+	$(BIN)/hil-rig run hil_tests/scenarios/plant/quiet_week.toml --days $(or $(DAYS),7) --seeds $(or $(SEED),1)
+
 .PHONY: curves
 curves: $(READY) ## draw what the simulated plant does into docs/pictures
 	$(BIN)/hil-rig curves docs/pictures

@@ -110,7 +110,12 @@ Run scenarios on the real programs: devices, agents and an aggregator of their o
   within_s = 12
   at_least = 0.9                or at_most, or both
 
-Besides, nothing that an agent committed before the end may be lost, doubled or out of order at the aggregator, and Modbus
+A file with `scene = NAME` is a plant scenario: days of a simulated plant in seconds, through the agent's own list of points and its
+own judgement, without sockets; hil_tests/scenarios/plant/ has them. Its keys: scene, agent (a folder; its device of the scene's name),
+seeds, days; [[expect]] with after = "start", a kind of the scene's windows, or "AT-101 >= 0.35"; tag = "@" is the window's; [[forbid]],
+also with outside = KIND; both also with inhibited.
+
+In the others, nothing that an agent committed before the end may be lost, doubled or out of order at the aggregator, and Modbus
 devices may have been asked for reading functions (1 to 4) only.
 Exit status 1 when anything fails.
 """
@@ -174,6 +179,15 @@ def _parser() -> argparse.ArgumentParser:
 
     run = _action(actions, "run", _run, "run scenarios, pass or fail", _RUN.format(others=OTHER_FIGURES))
     run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario.toml, or a folder of them")
+    run.add_argument(
+        "--days", type=float, metavar="N", help="so long last plant scenes that may last (quiet_week, normal_day)"
+    )
+    run.add_argument(
+        "--seeds", type=_seeds, metavar="A-B", help="one seed or a range, in place of those of plant scenarios"
+    )
+    run.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="draw there what happened in each plant scenario, as SVG"
+    )
     run.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts there as well")
 
     demo = _action(actions, "demo", _demo, "the whole system on this machine, with a gas leak", _DEMO)
@@ -285,14 +299,30 @@ def _serve(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     import json
 
-    from hil_tests.runner import run_scenario, table
-    from hil_tests.scenario import load_scenarios
+    from edge_agent.station.machine import RealClock
+    from hil_tests.runner import Outcome, run_scenario, table
+    from hil_tests.scenario import Scenario, load_each, parse_scenario
+    from hil_tests.simulated.run import PlantOutcome, plant_table, play_plant_scenario
+    from hil_tests.simulated.scenario import PlantScenario, parse_plant_scenario
 
-    outcomes = []
+    def parse(data: dict[str, Any], file: Path) -> Scenario | PlantScenario:
+        return parse_plant_scenario(data, file) if "scene" in data else parse_scenario(data, file)
+
+    outcomes: list[Outcome | PlantOutcome] = []
     with _work_dir(args.dir) as work_dir:
-        for scenario in load_scenarios(args.scenario):
-            outcomes.append(run_scenario(scenario, _fresh(work_dir / scenario.name), _say))
-            _say("\n".join(table(outcomes[-1:])))
+        for scenario in load_each(args.scenario, parse):
+            if isinstance(scenario, PlantScenario):
+                outcome, played = play_plant_scenario(scenario.lasting(args.days, args.seeds), RealClock(), _say)
+                _say("\n".join(plant_table(outcome)))
+                if args.pictures is not None:
+                    from hil_tests.simulated.picture import draw
+
+                    _say(f"  {draw(scenario, played[0], args.pictures)}")
+                outcomes.append(outcome)
+            else:
+                real = run_scenario(scenario, _fresh(work_dir / scenario.name), _say)
+                _say("\n".join(table([real])))
+                outcomes.append(real)
     passed = all(each.passed for each in outcomes)
     if args.json is not None:
         content = {"passed": passed, "scenarios": [each.to_json() for each in outcomes]}

@@ -7,10 +7,10 @@ network; all faults are told at once.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,6 +24,7 @@ START: Final = "start"
 """Name of the moment from which ``t_s`` counts: every agent's first event has been committed."""
 DURATION_S_MAX: Final = 86_400.0
 ProgramCommand = Literal["kill", "stop", "start"]
+T = TypeVar("T")
 
 
 class _Settings(BaseModel):
@@ -176,14 +177,19 @@ class Scenario(_Settings):
 
 def load_scenarios(path: Path) -> list[Scenario]:
     """One file, or every ``*.toml`` of a folder by name. Raises ConfigError with every fault of all of them."""
+    return load_each(path, parse_scenario)
+
+
+def load_each(path: Path, parse: Callable[[dict[str, Any], Path], T]) -> list[T]:
+    """The same for whatever ``parse`` makes of a file's content."""
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         raise ConfigError([Fault(str(path), None, None, "holds no scenario", "Give a scenario, or a folder of them.")])
-    scenarios: list[Scenario] = []
+    scenarios: list[T] = []
     faults: list[Fault] = []
     for file in files:
         try:
-            scenarios.append(load_scenario(file))
+            scenarios.append(parse(_read(file), file))
         except ConfigError as error:
             faults += error.faults
     if faults:
@@ -193,13 +199,16 @@ def load_scenarios(path: Path) -> list[Scenario]:
 
 def load_scenario(file: Path) -> Scenario:
     """Raises ConfigError with every fault found."""
+    return parse_scenario(_read(file), file)
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Fault(str(file), None, None, f"cannot be read ({error})", "Give a TOML file.")]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Fault(str(file), None, None, f"is no TOML: {error}", "Mend the line.")]) from error
-    return parse_scenario(data, file)
 
 
 def parse_scenario(data: dict[str, Any], file: Path) -> Scenario:

@@ -12,6 +12,8 @@ from hil_tests.scenes.scene import Draft, Scene
 
 DAY_STEPS: Final = 1440
 """Of a minute each."""
+FULL_PERCENT: Final = 110.0
+"""No head shows more."""
 MONTH_S: Final = 30 * 86_400.0
 _FALL_OFF: Final = 1.3
 """Concentration falls with distance to this power."""
@@ -74,8 +76,9 @@ def foldback(seed: int) -> Scene:
     draft = Draft("foldback", seed)
     first, length = draft.quiet + draft.whole(300, 1200), draft.whole(400, 900)
     gas = first_order(pulse(draft, first, first + length, draft.uniform(250.0, 500.0)), draft.uniform(8.0, 30.0), 1.0)
-    fall = draft.uniform(0.5, 0.9)
-    bead = np.where(gas <= 110.0, gas, np.maximum(110.0 - fall * (gas - 110.0), draft.uniform(8.0, 20.0)))
+    starves, fall, rest = draft.uniform(100.0, 220.0), draft.uniform(0.5, 0.9), draft.uniform(8.0, 20.0)
+    top = np.minimum(gas, FULL_PERCENT)
+    bead = np.where(gas <= starves, top, np.maximum(top - fall * (gas - starves), rest))
     draft.show("AT-701", LEL, bead)
     draft.show("AT-702", LEL, draft.nothing())
     draft.happened("foldback", ("AT-701",), first, first + length + 60)
