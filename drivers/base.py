@@ -65,6 +65,9 @@ REGISTER_TYPES: Final[Mapping[str, PointType]] = {
 """Ways to write a number in registers that are no types of their own, with the type that it is kept as."""
 
 
+_LISTED_MAX: Final = 5
+
+
 class PointFault(NamedTuple):
     """One mistake in a point, by the column of the I/O list that has to change."""
 
@@ -98,6 +101,13 @@ class PlanLine(NamedTuple):
     requests: int | None = None
     busy_ms: float | None = None
     load: float | None = None
+
+
+def listed(tags: Sequence[str]) -> str:
+    """Two or more tags as words."""
+    shown = tags[:_LISTED_MAX]
+    more = len(tags) - len(shown)
+    return f"{', '.join(shown)} and {more} more" if more else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 class Driver(Protocol):
@@ -140,6 +150,9 @@ class DriverFactory(Protocol):
 
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         """Every fault of one point, offline. The device's own point has nothing to check."""
+
+    def doubts(self, points: Sequence[PointSpec]) -> list[str]:
+        """What is allowed among the points of one device and is mostly a mistake, such as two that read one place; in words."""
 
     def connection(self, settings: BaseModel) -> str | None:
         """What the device is reached by. Devices of one text share a connection; None: one of its own."""

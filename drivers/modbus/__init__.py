@@ -17,6 +17,7 @@ from contract.clock import Clock
 from contract.points import PointRole, PointSpec
 from drivers.base import DeviceSetup, Driver, PointFault
 from drivers.modbus.address import examine
+from drivers.modbus.overlaps import overlaps
 from drivers.modbus.settings import ModbusSettings
 
 __all__ = ["Modbus"]
@@ -35,6 +36,9 @@ class Modbus:
 
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
+
+    def doubts(self, points: Sequence[PointSpec]) -> list[str]:
+        return overlaps(points)
 
     def connection(self, settings: BaseModel) -> str | None:
         assert isinstance(settings, ModbusSettings)

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from contract.clock import Clock
 from contract.errors import ConfigError, Fault
 from contract.points import PointRole, PointSpec
-from drivers.base import DeviceSetup, Driver, PointFault
+from drivers.base import DeviceSetup, Driver, PointFault, listed
 from drivers.opcua.address import examine
 from drivers.opcua.settings import OpcUaSettings
 
@@ -38,6 +38,13 @@ class OpcUa:
 
     def check_point(self, spec: PointSpec) -> list[PointFault]:
         return [] if spec.role is PointRole.DEVICE else examine(spec)[1]
+
+    def doubts(self, points: Sequence[PointSpec]) -> list[str]:
+        tags: dict[str, list[str]] = {}
+        for point in points:
+            if point.role is PointRole.MEASUREMENT:
+                tags.setdefault(point.address, []).append(point.tag)
+        return [f"{listed(found)} read the same place, {place}" for place, found in tags.items() if len(found) > 1]
 
     def connection(self, settings: BaseModel) -> str | None:  # noqa: ARG002 - a session serves one device
         return None

@@ -15,7 +15,9 @@ from contract.clock import SimulatedClock
 from contract.errors import Fault
 from contract.points import ConditionClass, PointRole, PointSpec
 from drivers.base import Driver, PlanLine
+from drivers.catalogue import DRIVERS
 from edge_agent.settings.connections import make_drivers
+from edge_agent.settings.doubts import doubts_of
 from edge_agent.settings.model import AgentConfig, OpenItem
 
 _PLAN_HEADINGS: Final = ("connection", "device", "how", "points", "requests", "ms a turn", "load")
@@ -44,7 +46,14 @@ def check_report(config: AgentConfig) -> list[str]:
         points = [point for point in config.points_of(device.name) if point.role is PointRole.MEASUREMENT]
         lines.append(f"device {device.name} ({device.driver}): {len(points)} points, {_timetable(points)}")
     lines += _plan_table([driver.plan_report() for driver in _drivers(config)])
-    return [*lines, *_set_points(config.points), _storage(config), *_open_items(config)]
+    return [*lines, *_doubts(config), *_set_points(config.points), _storage(config), *_open_items(config)]
+
+
+def _doubts(config: AgentConfig) -> list[str]:
+    lines = []
+    for device in config.devices:
+        lines += doubts_of(device.name, DRIVERS[device.driver], config.points_of(device.name))
+    return lines
 
 
 def _plan_table(connections: Sequence[Sequence[PlanLine]]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from contract.points import PointRole
 from contract.quality import Quality
 from edge_agent.settings.models.library import find
+from edge_agent.settings.preview import check_report
 
 GOOD, FAULT, UNCERTAIN = Quality.GOOD, Quality.BAD_SENSOR_FAILURE, Quality.UNCERTAIN
 NAMES = (
@@ -43,6 +44,7 @@ def test_a_model_loads_with_all_it_has_and_tells_its_source(site, name):
     assert len(config.points) > len(model.points) - sum(1 for each in model.points if each.repeated_by)
     measured = [point for point in config.points if point.role is PointRole.MEASUREMENT]
     assert all(point.description for point in measured)
+    assert not [line for line in check_report(config) if line.startswith("LOOK: d:")]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,6 +24,8 @@ class Attempt:
     reading: Reading | None = None
     faults: Sequence[Fault] = ()
     questions: Sequence[Question] = ()
+    doubts: Sequence[str] = ()
+    """What a good list has that is allowed and mostly a mistake."""
 
 
 def attempt(grids: Sequence[Grid], mapping: Mapping, site: Site, surroundings: Surroundings) -> Attempt:
@@ -42,12 +44,13 @@ def attempt(grids: Sequence[Grid], mapping: Mapping, site: Site, surroundings: S
     if asked := headers.questions(filled(grid), header, known, FIELDS):
         return Attempt(grid, questions=asked)
     reading = read_list(grid, header, known, mapping, site)
-    faults = [*reading.faults, *judge(reading, surroundings, grid.file)]
+    mistakes, doubts = judge(reading, surroundings, grid.file)
+    faults = [*reading.faults, *mistakes]
     if not reading.rows and not faults:
         remedy = "Put the points below the header, each with its tag"
         faults.append(Fault(grid.file, header.last, None, "there is no point below the header", remedy))
     ordered = sorted(faults, key=lambda fault: (fault.row or 0, _column(fault)))
-    return Attempt(grid, reading, ordered, tuple(reading.questions.values()))
+    return Attempt(grid, reading, ordered, tuple(reading.questions.values()), doubts)
 
 
 def _column(fault: Fault) -> tuple[int, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from contract.errors import Fault
+from contract.points import PointSpec
 from edge_agent.commissioning.importing.header import Header
 from edge_agent.commissioning.importing.reading import Reading
+from edge_agent.settings.doubts import doubts_of
 from edge_agent.settings.io_list import COLUMNS, REQUIRED, Surroundings, read_io_list
 
 _ALSO: dict[str, tuple[str, ...]] = {
@@ -25,15 +28,24 @@ _ALSO: dict[str, tuple[str, ...]] = {
 """Where a column of ``points.csv`` may come from, if the list has none of that name."""
 
 
-def judge(reading: Reading, surroundings: Surroundings, file: str) -> list[Fault]:
-    """What the checks find and nobody told yet."""
+def judge(reading: Reading, surroundings: Surroundings, file: str) -> tuple[list[Fault], list[str]]:
+    """What the checks find and nobody told yet, and what they allow and is mostly a mistake."""
     found: list[Fault] = []
-    read_io_list(_as_points(reading.rows).encode(), surroundings, found)
-    return [
+    points = read_io_list(_as_points(reading.rows).encode(), surroundings, found).points
+    told = [
         Fault(file, fault.row, _place(fault.column, reading.header), fault.message, fault.remedy)
         for fault in found
         if (fault.row, fault.column) not in reading.silent and not (fault.row is None and reading.faults)
     ]
+    return told, [] if found else _doubts(points, surroundings)
+
+
+def _doubts(points: Sequence[PointSpec], surroundings: Surroundings) -> list[str]:
+    lines = []
+    for name, factory in (surroundings.devices or {}).items():
+        if factory is not None:
+            lines += doubts_of(name, factory, [point for point in points if point.device == name])
+    return lines
 
 
 def _as_points(rows: dict[int, dict[str, str]]) -> str:

@@ -41,6 +41,7 @@ def summary(done: Attempt) -> Iterator[str]:
     limits = ", ".join(f"{count} {name}" for name, count in counts.items())
     yield f"set-points: {limits}; {silent} points have none"
     yield from _missing(rows)
+    yield from done.doubts
     yield from notes(done.reading)
 
 

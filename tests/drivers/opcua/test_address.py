@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.points import PointType
+from contract.points import PointSpec, PointType
 from drivers.base import PointFault
+from drivers.opcua import OpcUa
 from drivers.opcua.address import AlarmAddress, NodeAddress, examine, parse
 
 GUID = "72962b91-fa75-4ae6-8d28-b404dc7daf63"
@@ -101,3 +102,9 @@ def test_an_alarm_names_its_source_and_perhaps_a_condition(text, source, name):
 )
 def test_other_alarms_are_refused(text):
     assert isinstance(parse(text), PointFault)
+
+
+def test_a_node_that_two_points_read_is_told():
+    node, other = "nsu=urn:park:reactor;s=TT-301", "nsu=urn:park:reactor;s=TT-302"
+    points = [PointSpec(0, f"T{n}", "acme", "plc", address=each) for n, each in enumerate((node, other, node))]
+    assert OpcUa().doubts(points) == [f"T0 and T2 read the same place, {node}"]

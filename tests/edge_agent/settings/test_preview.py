@@ -50,3 +50,16 @@ def test_devices_at_one_place_that_differ_in_it_are_told_by_key(folder: Any) -> 
 
 def test_a_sound_configuration_has_no_faults_of_drivers(folder: Any) -> None:
     assert driver_faults(folder.load()) == []
+
+
+def test_two_points_at_one_place_are_told_and_no_fault(folder: Any) -> None:
+    folder.write_points({}, {"address": "10"})
+    config = folder.load()
+    assert "LOOK: plc: GT-1 and GT-2 read the same place, holding:10" in check_report(config)
+
+
+def test_of_many_points_at_shared_places_the_first_are_told_and_the_number(folder: Any) -> None:
+    folder.write_points(*({"address": str(number // 2)} for number in range(30)))
+    look = [line for line in check_report(folder.load()) if line.startswith("LOOK: plc")]
+    assert len(look) == 11
+    assert look[-1] == "LOOK: plc: 5 more such places"

@@ -46,3 +46,13 @@ def test_it_is_read_whatever_it_is_written_in(
     assert (temperature["device"], oxygen["device"]) == ("PLC-1", "GDS")
     assert "LOOK: gas without a set-point: AI_103.PV in row 6" in done.stdout
     assert agent("check", agent_folder).returncode == 0
+
+
+def test_two_tags_at_one_address_are_told_before_they_are_believed(
+    tmp_path: Path, agent_folder: Path, agent: Callable[..., CompletedProcess[str]]
+) -> None:
+    path = tmp_path / "dcs.csv"
+    path.write_text(exported(";") + EXPORT[3][0].replace("101", "104") + ";" + ";".join(EXPORT[3][1:]) + "\n", "utf-8")
+    done = agent("import", path, "--out", agent_folder)
+    assert done.returncode == 0, done.stderr
+    assert "LOOK: PLC-1: PIC_101.PV and PIC_104.PV read the same place, holding:0..1" in done.stdout
