@@ -76,7 +76,7 @@ def _not_a_point(texts: list[str], own: dict[str, Cell], words: Words, *, repeat
     reasons = {
         "header repeated": repeated,
         "total": (few or not address) and any(words.begins("total", text) for text in texts),
-        "remark": few and words.begins("remark", texts[0]),
+        "remark": (few or not (address or data)) and words.begins("remark", texts[0]),
         "title or remark": spanning or sentence or (few and not data and (not tag or words.says("nothing", tag))),
         "spare": spare and not address,
     }

@@ -56,3 +56,17 @@ def test_two_tags_at_one_address_are_told_before_they_are_believed(
     done = agent("import", path, "--out", agent_folder)
     assert done.returncode == 0, done.stderr
     assert "LOOK: PLC-1: PIC_101.PV and PIC_104.PV read the same place, holding:0..1" in done.stdout
+
+
+def test_a_range_under_another_heading_is_kept_and_who_signed_below_is_no_point(
+    tmp_path: Path, agent_folder: Path, agent: Callable[..., CompletedProcess[str]]
+) -> None:
+    path = tmp_path / "dcs.csv"
+    text = exported(";").replace("EU Lo", "PV Low").replace("EU Hi", "PV High")
+    path.write_text(text + "Prepared:;Wang;Checked:;Li\r\n", "utf-8")
+    done = agent("import", path, "--out", agent_folder)
+    assert done.returncode == 0, done.stderr
+    with (agent_folder / "points.csv").open(encoding="utf-8-sig", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [each["tag"] for each in written] == ["PIC_101.PV", "TI_102.PV", "AI_103.PV"]
+    assert (written[0]["range_low"], written[0]["range_high"]) == ("0", "2.5")
