@@ -27,9 +27,10 @@ from edge_agent.lifecycle import Lifecycle
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.reduce import Reducer
-from edge_agent.outbox.rows import Committed, Destination, OutboxSettings, SetAside
+from edge_agent.outbox.rows import Committed, SetAside, outbox_settings
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
+from edge_agent.recording.asked import make_recorder
 from edge_agent.reporting import Reporter
 from edge_agent.settings import model
 from edge_agent.settings.agent_file import AGENT_FILE
@@ -86,7 +87,7 @@ class Agent:
                 "reset": self._tell_reset,
             },
         )
-        outbox = _outbox_settings(config)
+        outbox = outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
         self._events.set_origin(
@@ -105,6 +106,7 @@ class Agent:
         self._reporter = Reporter(
             self._catalogue, AgentName(config.name), self._events.boot_id, kernel_clock_state, standing
         )
+        self._recorder = make_recorder(config, self._events, self._started_wall_ns, clock)
         self._pipeline = Pipeline(
             self._engine,
             self._reporter,
@@ -112,6 +114,7 @@ class Agent:
             self._events,
             self._telemetry,
             self._live,
+            self._recorder,
         )
         self._failed: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,6 +141,8 @@ class Agent:
             boot_id=self._events.boot_id, detectors=jit.description(),
         )  # fmt: skip
         await self._open_control()
+        if self._recorder is not None:
+            self._recorder.begin(self._engine, self._catalogue, self._config.config_hash, "start")
         self._uplinks.begin(self._config.destinations)
         self._connections.begin(self._first_drivers)
         work = [
@@ -179,6 +184,8 @@ class Agent:
         await self._uplinks.drain(self._clock.mono_ns() + DRAIN_AT_STOP_NS)
         await self._uplinks.close()
         self._status_file.write({**self.status(), "stopped": True})
+        if self._recorder is not None:
+            await asyncio.to_thread(self._recorder.close)
         await self._telemetry.close()
         await self._events.close()
         self._log.info("agent_stopped", reason=self._stop_reason)
@@ -373,7 +380,7 @@ class Agent:
         made = transfer(self._catalogue, self._engine, self._reporter, catalogue, found.read_anew, now)
         for name in found.destinations_ended:
             self._live.forget(name)
-        outbox = _outbox_settings(new)
+        outbox = outbox_settings(new)
         self._events.adopt(outbox)
         self._telemetry.adopt(outbox)
         if catalogue.version != self._catalogue.version:
@@ -385,6 +392,8 @@ class Agent:
         self._events.append(made.events)
         self._engine, self._reporter = made.engine, made.reporter
         self._pipeline.switch(catalogue, made.engine, made.reporter)
+        if self._recorder is not None:
+            self._recorder.begin(made.engine, catalogue, new.config_hash, "configuration")
         self._log.info("config_changed", asked_by=asked_by, former=former.config_hash, current=new.config_hash)
 
     async def _write_checkpoints(self) -> None:
@@ -437,13 +446,3 @@ class Agent:
             "samples": self._pipeline.samples,
             **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
         }
-
-
-def _outbox_settings(config: AgentConfig) -> OutboxSettings:
-    return OutboxSettings(
-        budget_bytes=config.outbox.budget_bytes,
-        keep_acked_h=config.outbox.keep_acked_h,
-        destinations=tuple(Destination(each.name, each.mandatory) for each in config.destinations),
-        chunk_s=config.telemetry.chunk_s,
-        spool_s=config.telemetry.spool_s,
-    )

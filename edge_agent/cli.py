@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from edge_agent.analysis.replaying import cli as replaying
 from edge_agent.commissioning.accepting import cli as accepting
 from edge_agent.commissioning.browsing import cli as browsing
 from edge_agent.commissioning.importing import cli as importing
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         "Connections that do not differ run on, and nothing is lost. A folder with a mistake is refused whole (status 2), "
         "and the agent goes on as before. Check it first: edge-agent check DIR"
     )
+    replaying.add(commands)
     accepting.add(commands)
     resetting.add(commands)
     browsing.add(commands)

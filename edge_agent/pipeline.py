@@ -3,7 +3,8 @@
     driver ─► accept ─► engine.judge ─► reporter ─► outbox events     (first, durable, in order)
                  ├─► changes (texts, status) ─┘         └─► uplink ─► aggregator
                  ├─► live table ─► uplink
-                 └─► reducer ─► outbox telemetry ─► uplink
+                 ├─► reducer ─► outbox telemetry ─► uplink
+                 └─► recorder                              (exactly what was judged, where it is asked for)
 
 No I/O here: the stores commit in threads of their own, the uplinks send when told. ``tick`` is the news that time has
 passed, so that delays and staleness run out without a sample.
@@ -25,6 +26,7 @@ from edge_agent.detect.engine import Engine, NotReset, Transition
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.reduce import Reducer
 from edge_agent.outbox.telemetry_store import TelemetryStore
+from edge_agent.recording.recorder import Recorder
 from edge_agent.reporting import Reporter
 from edge_agent.uplink.live import LiveTable
 
@@ -40,6 +42,7 @@ class Pipeline:
         events: EventStore,
         telemetry: TelemetryStore,
         live: LiveTable,
+        recorder: Recorder | None = None,
     ) -> None:
         self._engine = engine
         self._reporter = reporter
@@ -47,6 +50,7 @@ class Pipeline:
         self._events = events
         self._telemetry = telemetry
         self._live = live
+        self._recorder = recorder
         self._changes = Changes()
         self._quality = engine.quality()
         self._flush_next: set[str] = set()
@@ -69,6 +73,8 @@ class Pipeline:
         transitions = self._engine.judge(batch)
         if transitions:
             self._report(transitions)
+        if self._recorder is not None:
+            self._recorder.rows(batch)
         if batch.said and (changes := self._changes.heard(batch.said)):
             self._events.append([self._reporter.changed(change) for change in changes])
         self.samples += len(batch)
@@ -80,6 +86,8 @@ class Pipeline:
         transitions = self._engine.tick(time_ns, mono_ns)
         if transitions:
             self._report(transitions)
+        if self._recorder is not None:
+            self._recorder.tick(time_ns, mono_ns)
         if changes := self._changes.tick(time_ns, mono_ns):
             self._events.append([self._reporter.changed(change) for change in changes])
         quality = self._engine.quality()
@@ -98,6 +106,8 @@ class Pipeline:
         if isinstance(outcome, NotReset):
             return outcome
         self._report([outcome])
+        if self._recorder is not None:
+            self._recorder.changed()
         return None
 
     def _report(self, transitions: Sequence[Transition]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from contract.events import EventType
 from drivers.catalogue import DRIVERS
-from edge_agent.settings.agent_file import AgentTable, DestinationTable, OutboxTable, TelemetryTable
+from edge_agent.settings.agent_file import AgentTable, DestinationTable, OutboxTable, RecordingTable, TelemetryTable
 from edge_agent.settings.io_list import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,12 @@ def test_every_column_of_the_list_is_described(column: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [key for table in (AgentTable, DestinationTable, TelemetryTable, OutboxTable) for key in table.model_fields]
+    "key",
+    [
+        key
+        for table in (AgentTable, DestinationTable, TelemetryTable, OutboxTable, RecordingTable)
+        for key in table.model_fields
+    ],
 )
 def test_every_key_of_the_agents_file_is_described(key: str) -> None:
     assert f"`{key}`" in text("docs/reference/points-csv.md")

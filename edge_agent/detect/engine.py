@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from contract.batch import TICK, SampleBatch
 from contract.points import Catalogue, ConditionKind
 from contract.quality import SEVERITY_BAD, SEVERITY_GOOD, SEVERITY_MASK
+from edge_agent.detect.checkpoint import LAYOUTS, Checkpoint
 from edge_agent.detect.compile import plan
 from edge_agent.detect.kernels import conditions, jit
 from edge_agent.detect.layout import PARAMS, TRANSITION, new_state
@@ -132,6 +133,20 @@ class Engine:
         self._since_mono_ns[mine] = former._since_mono_ns[theirs]
         self._state[mine[fresh]] = since
         self._since_mono_ns[mine[fresh]] = since["last_mono_ns"]
+
+    def checkpoint(self) -> Checkpoint:
+        """A copy of all state as it is now."""
+        return Checkpoint(
+            self.points, {"conditions": self._state.copy(), "since_mono_ns": self._since_mono_ns.copy()}
+        )  # fmt: skip
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Stand exactly where the engine stood that the checkpoint is of, one of the same catalogue: to judge the same
+        rows again. Raises ValueError where the points are others or an array is missing."""
+        if not np.array_equal(self._points, checkpoint.points) or checkpoint.arrays.keys() != LAYOUTS.keys():
+            raise ValueError("the state is of other points, or of another version of the detectors")
+        self._state = checkpoint.arrays["conditions"].copy()
+        self._since_mono_ns = checkpoint.arrays["since_mono_ns"].copy()
 
     def conditions(self) -> list[tuple[int, ConditionKind, int]]:
         """(point id, kind, level) of every condition that is not normal, in the form that ``restore`` takes."""

@@ -10,6 +10,7 @@ from contract.chain import ALGORITHMS, Record
 from contract.events import ConditionData, Event, EventType
 from contract.ids import Epoch
 from contract.wire.frames import DeclaredGap, LaneHead
+from edge_agent.settings.model import AgentConfig
 
 MIB: Final = 1024 * 1024
 BUDGET_BYTES_MIN: Final = MIB
@@ -104,3 +105,13 @@ class WriterHealth:
     waiting: int
     dropped: int
     over_budget: bool
+
+
+def outbox_settings(config: AgentConfig) -> OutboxSettings:
+    return OutboxSettings(
+        budget_bytes=config.outbox.budget_bytes,
+        keep_acked_h=config.outbox.keep_acked_h,
+        destinations=tuple(Destination(each.name, each.mandatory) for each in config.destinations),
+        chunk_s=config.telemetry.chunk_s,
+        spool_s=config.telemetry.spool_s,
+    )

@@ -102,6 +102,13 @@ class OutboxTable(_Table):
     keep_acked_h: Annotated[FiniteFloat, Field(ge=0, le=8784, description="Give 0 to 8784 hours")] = 48.0
 
 
+class RecordingTable(_Table):
+    """``[recording]``: there only where what is judged is recorded."""
+
+    directory: FilePath = "recordings"
+    budget_mb: Annotated[int, Field(ge=8, le=1_048_576, description="Give whole MiB, 8 to 1048576")] = 256
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
     """A ``[[device]]``. ``settings`` is None where the driver's keys are at fault, ``factory`` where it is not known.
@@ -131,6 +138,7 @@ class AgentFile:
     devices: Sequence[DeviceEntry] | None = None
     telemetry: TelemetryTable | None = None
     outbox: OutboxTable | None = None
+    recording: RecordingTable | None = None
 
     def made_of(self, made: Sequence[Made]) -> Sequence[DeviceEntry]:
         """All devices: those that were here, with what was made of their models, then those of no table."""
@@ -163,6 +171,7 @@ class AgentFile:
             "device": sorted(devices, key=lambda device: str(device["name"])),
             "telemetry": self.telemetry.model_dump(),
             "outbox": self.outbox.model_dump(),
+            **({"recording": self.recording.model_dump()} if self.recording else {}),
         }
 
 
@@ -240,7 +249,7 @@ def read_agent_file(data: bytes, faults: list[Fault], *, more_devices: bool = Fa
     reader = _Reader(faults)
     if not reader.parse(data):
         return AgentFile()
-    known = ("agent", "destination", "device", "telemetry", "outbox")
+    known = ("agent", "destination", "device", "telemetry", "outbox", "recording")
     for name in reader.tables.keys() - set(known):
         reader.add(name, f"unknown table {shown(name)}", did_you_mean(name, known))
     return AgentFile(
@@ -249,6 +258,9 @@ def read_agent_file(data: bytes, faults: list[Fault], *, more_devices: bool = Fa
         devices=_read_devices(reader, more_devices=more_devices),
         telemetry=reader.model(TelemetryTable, reader.tables.get("telemetry", {}), "telemetry"),
         outbox=reader.model(OutboxTable, reader.tables.get("outbox", {}), "outbox"),
+        recording=reader.model(RecordingTable, reader.tables["recording"], "recording")
+        if "recording" in reader.tables
+        else None,
     )
 
 

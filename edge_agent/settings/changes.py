@@ -38,6 +38,7 @@ def what_needs_a_restart(former: AgentConfig, new: AgentConfig) -> list[str]:
         "agent.organisation": (former.organisation, new.organisation),
         "agent.key_file": (former.keys, new.keys),
         "outbox.directory": (former.outbox.directory, new.outbox.directory),
+        "recording": (former.recording, new.recording),
     }
     return [key for key, (before, after) in told.items() if before != after]
 

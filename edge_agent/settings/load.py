@@ -335,6 +335,9 @@ def _assemble(
         telemetry=model.Telemetry(telemetry.chunk_s, telemetry.spool_s, telemetry.report),
         outbox=model.Outbox(directory / outbox.directory, outbox.budget_mb * 1024 * 1024, outbox.keep_acked_h),
         config_hash=model.config_hash(_meaning(file, destinations), points),
+        recording=model.Recording(directory / file.recording.directory, file.recording.budget_mb * 1024 * 1024)
+        if file.recording
+        else None,
     )
 
 

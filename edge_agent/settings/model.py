@@ -71,6 +71,14 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """Where what is judged is written down, so that it can be judged again."""
+
+    directory: Path
+    budget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenItem:
     """What a device's manual leaves open and nobody has accepted at the device: ``choice`` is taken meanwhile.
 
@@ -109,6 +117,7 @@ class AgentConfig:
     config_hash: str
     """64 hex digits, see ``config_hash``."""
     open_items: tuple[OpenItem, ...] = ()
+    recording: Recording | None = None
 
     def points_of(self, device: str) -> tuple[PointSpec, ...]:
         """The points of one device, its own among them."""
