@@ -31,6 +31,8 @@ from edge_agent.outbox.rows import Committed, SetAside, outbox_settings
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.recording.asked import make_recorder
+from edge_agent.recording.last_state import LastState
+from edge_agent.reloads import Reloads
 from edge_agent.reporting import Reporter
 from edge_agent.settings import model
 from edge_agent.settings.agent_file import AGENT_FILE
@@ -100,6 +102,8 @@ class Agent:
         self._engine = detect.Engine(self._catalogue, clock.mono_ns())
         _, standing = self._events.conditions()
         self._orphans, self._renamed = restore(self._catalogue, self._engine, standing)
+        self._last_state = LastState(self._directory, clock)
+        self._last_state.resume(self._engine, self._catalogue)
         self._live = LiveTable(
             self._engine, self._catalogue.version, clock, lambda: self._events.epoch, self._device_scans
         )
@@ -118,7 +122,7 @@ class Agent:
         )
         self._failed: asyncio.Task[Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reloads: set[asyncio.Task[Answer]] = set()
+        self._reloads = Reloads(self.reload, config.name, lambda: self._config.config_hash)
         self._connections = Connections(self._pipeline.accept, clock, self._watch)
         self._first_drivers = make_drivers(config, self._catalogue, clock, self._directory)
         self._named_files = file_digests(config.devices)
@@ -135,7 +139,7 @@ class Agent:
         self._record_start()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._ask_to_stop, signal.Signals(number).name)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._begin_reload, "SIGHUP")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reloads.begin, "SIGHUP")
         self._log.info(
             "agent_running", epoch=self._events.epoch, points=len(self._catalogue), devices=len(self._config.devices),
             boot_id=self._events.boot_id, detectors=jit.description(),
@@ -149,6 +153,7 @@ class Agent:
             asyncio.create_task(self._tick(), name="ticks"),
             asyncio.create_task(self._report_status(), name="status"),
             asyncio.create_task(self._write_checkpoints(), name="checkpoints"),
+            asyncio.create_task(self._last_state.keep(lambda: (self._engine, self._catalogue)), name="detector state"),
         ]
         for task in work:
             self._watch(task)
@@ -176,6 +181,7 @@ class Agent:
         await self._reloading.acquire()
         await cancel(work)
         await self._connections.close()
+        await self._last_state.save(self._engine, self._catalogue)
         try:
             async with asyncio.timeout(FLUSH_AT_STOP_S):
                 await self._record_stop()
@@ -303,29 +309,7 @@ class Agent:
 
     async def _tell_reload(self, _request: Mapping[str, Any]) -> Answer:
         # Whoever asked may be sent away at a stop, and what was begun goes on.
-        return await asyncio.shield(self._begin_reload("command"))
-
-    def _begin_reload(self, asked_by: str) -> asyncio.Task[Answer]:
-        task = asyncio.create_task(self._reload_and_log(asked_by), name="reload")
-        self._reloads.add(task)
-        task.add_done_callback(self._reload_ended)
-        return task
-
-    def _reload_ended(self, task: asyncio.Task[Answer]) -> None:
-        self._reloads.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("reload_failed", error=repr(error))
-
-    async def _reload_and_log(self, asked_by: str) -> Answer:
-        self._log.info("reload_begun", asked_by=asked_by)
-        try:
-            outcome, points = await self.reload(asked_by)
-        except ConfigError as error:
-            faults = [str(fault) for fault in error.faults]
-            self._log.error("reload_refused", asked_by=asked_by, faults=faults)
-            return {"faults": faults}
-        self._log.info("reload", asked_by=asked_by, outcome=outcome)
-        return {"outcome": outcome, "points": points, "config_hash": self._config.config_hash}
+        return await asyncio.shield(self._reloads.begin("command"))
 
     async def reload(self, asked_by: str) -> tuple[str, list[str]]:
         """Read the folder anew and carry out what differs; what was done, and what changed of points, in words. Raises ConfigError, and nothing has
@@ -444,5 +428,6 @@ class Agent:
             "config_hash": self._config.config_hash,
             "points": len(self._catalogue),
             "samples": self._pipeline.samples,
+            "detector_state": self._last_state.told,
             **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
         }

@@ -323,6 +323,8 @@ def _render(status: dict[str, Any]) -> str:
         f"{status['points']} points, {status['samples']} samples, {numbers}",
         f"storage {status['storage_bytes'] / 2**20:.1f} MiB",
     ]
+    if (state := status.get("detector_state", "")).startswith("fresh:") and not state.endswith("none was kept"):
+        lines.append(f"delays began anew at the start, {state}")
     for lane, health in status["storage"].items():
         if health["failing"] or health["dropped"]:
             lines.append(f"STORAGE of {lane}: {health['failing']}; {health['waiting']} wait, {health['dropped']} lost")

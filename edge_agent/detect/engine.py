@@ -45,6 +45,9 @@ _TIMER_FIELDS: Final = (
     "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "fault_timer_ns", "frozen_timer_ns",
     "below_timer_ns",     "pending",
 )  # fmt: skip
+_TIMERS_RESUMED: Final = (
+    "high_timer_1_ns", "high_timer_2_ns", "low_timer_1_ns", "low_timer_2_ns", "frozen_timer_ns"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,23 @@ class Engine:
         self._state[mine[fresh]] = since
         self._since_mono_ns[mine[fresh]] = since["last_mono_ns"]
 
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """After a restart and after ``restore``: go on with delays where an engine of the same catalogue stood.
+
+        What was gathered towards a limit's level or FROZEN goes on with the next sample, as after a time without answers: the
+        time between counts for nothing. Not so where ``restore`` gave a level that the checkpoint does not know; it is the
+        older. Nothing counts as read, and delays of faults and below the range begin anew. Raises ValueError as ``load``.
+        """
+        self._check_fits(checkpoint)
+        before = checkpoint.arrays["conditions"]
+        goes_on = np.ones(len(self._points), np.bool_)
+        for level in _LEVEL_FIELDS.values():
+            goes_on &= (self._state[level] == before[level]) | (level == "fault_level")
+        for name in ("value", "raw", *_TIMERS_RESUMED):
+            self._state[name][goes_on] = before[name][goes_on]
+        running = before["pending"] & (conditions.PENDING_LEVELS + conditions.PENDING_FROZEN)
+        self._state["pending"][goes_on] = running[goes_on]
+
     def checkpoint(self) -> Checkpoint:
         """A copy of all state as it is now."""
         return Checkpoint(
@@ -143,10 +163,13 @@ class Engine:
     def load(self, checkpoint: Checkpoint) -> None:
         """Stand exactly where the engine stood that the checkpoint is of, one of the same catalogue: to judge the same
         rows again. Raises ValueError where the points are others or an array is missing."""
-        if not np.array_equal(self._points, checkpoint.points) or checkpoint.arrays.keys() != LAYOUTS.keys():
-            raise ValueError("the state is of other points, or of another version of the detectors")
+        self._check_fits(checkpoint)
         self._state = checkpoint.arrays["conditions"].copy()
         self._since_mono_ns = checkpoint.arrays["since_mono_ns"].copy()
+
+    def _check_fits(self, checkpoint: Checkpoint) -> None:
+        if not np.array_equal(self._points, checkpoint.points) or checkpoint.arrays.keys() != LAYOUTS.keys():
+            raise ValueError("the state is of other points, or of another version of the detectors")
 
     def conditions(self) -> list[tuple[int, ConditionKind, int]]:
         """(point id, kind, level) of every condition that is not normal, in the form that ``restore`` takes."""

@@ -6,6 +6,7 @@ gets a new one. No id is ever used again within an epoch, so a sample can never 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,11 @@ def decode_points(version: int, data: bytes) -> Catalogue:
     """Raises ValueError, KeyError, TypeError or zstandard.ZstdError for bytes that ``encode_points`` did not make."""
     table = json.loads(zstandard.ZstdDecompressor().decompress(data, max_output_size=UNPACKED_BYTES_MAX))
     return Catalogue(version, tuple(_point(row) for row in table))
+
+
+def fingerprint(catalogue: Catalogue) -> bytes:
+    """SHA-256 of all that the points are, their ids and settings too."""
+    return hashlib.sha256(_table(catalogue.points)).digest()
 
 
 def _meaning(point: PointSpec) -> tuple[object, ...]:

@@ -65,8 +65,9 @@ def test_the_events_of_a_recording_are_those_of_the_store_across_restarts_and_a_
         (folder / "keys/agent.key").write_text(format_secret(keys))
         (folder / "keys/agent.key").chmod(0o600)
         (folder / "keys/aggregator.pub").write_text(format_public(generate("park").public))
-        for killed in (False, True, False):
+        for killed, begins in ((False, "fresh: none"), (True, "resumed: "), (False, "resumed: ")):
             _started(folder, program)
+            assert ask(folder / "data", {"ask": "status"})["detector_state"].startswith(begins)
             _more_events(folder, program)
             program.kill() if killed else program.stop()
     finally:

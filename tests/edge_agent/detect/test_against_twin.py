@@ -17,6 +17,7 @@ from contract.batch import TICK, SampleBatch
 from contract.points import Catalogue, ConditionKind, Limits, PointRole, PointSpec
 from contract.quality import Quality
 from edge_agent.detect import engine as engine_module
+from edge_agent.detect.checkpoint import pack, unpack
 from edge_agent.detect.engine import Engine, Transition
 from edge_agent.detect.kernels import conditions, jit
 from edge_agent.detect.layout import TRANSITION
@@ -126,6 +127,20 @@ def test_any_split_of_a_batch_gives_the_same(catalogue, batch, data) -> None:
     found = [transition for part in parts for transition in split.judge(batch.select(part))]
     assert seen(found) == seen(whole.judge(batch))
     assert state_of(split) == state_of(whole)
+
+
+@given(specs(), rows(min_size=2), st.data())
+def test_a_state_put_away_and_loaded_anywhere_in_a_stream_changes_nothing(catalogue, batch, data) -> None:
+    whole = Engine(Catalogue(1, catalogue), START_NS)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(batch)), min_size=1, max_size=3)))
+    engine, found = Engine(Catalogue(1, catalogue), START_NS), []
+    for a, b in zip([0, *cuts], [*cuts, len(batch)], strict=True):
+        put_away = pack(engine.checkpoint())
+        engine = Engine(Catalogue(1, catalogue), START_NS + 77)
+        engine.load(unpack(put_away))
+        found += engine.judge(batch.select(slice(a, b)))
+    assert seen(found) == seen(whole.judge(batch))
+    assert state_of(engine) == state_of(whole)
 
 
 @given(specs(), rows(), st.integers(conditions.TRANSITIONS_PER_POINT, 8))
