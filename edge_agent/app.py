@@ -10,6 +10,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -24,10 +25,11 @@ from edge_agent.acquire.tasks import Connections, let_go
 from edge_agent.detect import engine as detect
 from edge_agent.detect.kernels import jit
 from edge_agent.lifecycle import Lifecycle
+from edge_agent.outbox import refuge
 from edge_agent.outbox.event_store import EventStore
 from edge_agent.outbox.ledger import Ledger
 from edge_agent.outbox.reduce import Reducer
-from edge_agent.outbox.rows import Committed, SetAside, outbox_settings
+from edge_agent.outbox.rows import Committed, OutboxSettings, SetAside, outbox_settings
 from edge_agent.outbox.telemetry_store import TelemetryStore
 from edge_agent.pipeline import Pipeline
 from edge_agent.recording.asked import make_recorder
@@ -61,6 +63,7 @@ CHECKPOINT_PERIOD_NS: Final = 3600 * NS_PER_S
 DRAIN_AT_STOP_NS: Final = 2 * NS_PER_S
 FLUSH_AT_STOP_S: Final = 10.0
 """A disk that takes nothing must not keep a stopped agent from being started again."""
+IN_MEMORY: Final = "kept in memory, the disk takes nothing"
 NOTHING_CHANGED: Final = "nothing changed"
 NOT_WHILE_IT_RUNS: Final = ("cannot change while the agent runs", "Take the change back, or restart the agent")
 FEATURES: Final = ("events", "telemetry", "live")
@@ -72,7 +75,8 @@ class Agent:
     def __init__(self, config: AgentConfig, clock: Clock, ledger: Ledger | None) -> None:
         """Opens the stores; raises StoreError. ``ledger`` is a witness for tests, None in service."""
         self._config = config
-        self._directory = config.outbox.directory
+        self._place = refuge.choose(config.outbox.directory, clock.wall_ns())
+        self._directory = self._place.directory
         self._clock = clock
         self._log = structlog.get_logger().bind(agent=config.name)
         self._started_wall_ns = clock.wall_ns()
@@ -89,7 +93,7 @@ class Agent:
                 "reset": self._tell_reset,
             },
         )
-        outbox = outbox_settings(config)
+        outbox = self._outbox_settings(config)
         self._events = EventStore.open(self._directory, config.name, outbox, clock, kernel_boot_id(), ledger)
         self._catalogue = self._events.catalogue(config.points)
         self._events.set_origin(
@@ -231,6 +235,8 @@ class Agent:
             self._lifecycle.config_changed(former, self._config.config_hash)
         if self._events.replaced is not None:
             self._lifecycle.store_replaced(self._events.replaced, ())
+        if self._place.disk_fault is not None:
+            self._lifecycle.store_replaced(f"{IN_MEMORY}: {self._place.disk_fault}", ())
         for condition in self._orphans:
             self._lifecycle.close_condition(condition)
         for condition, point in self._renamed:
@@ -364,7 +370,7 @@ class Agent:
         made = transfer(self._catalogue, self._engine, self._reporter, catalogue, found.read_anew, now)
         for name in found.destinations_ended:
             self._live.forget(name)
-        outbox = outbox_settings(new)
+        outbox = self._outbox_settings(new)
         self._events.adopt(outbox)
         self._telemetry.adopt(outbox)
         if catalogue.version != self._catalogue.version:
@@ -386,6 +392,11 @@ class Agent:
             self._lifecycle.checkpoint()
 
     # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _outbox_settings(self, config: AgentConfig) -> OutboxSettings:
+        settings = outbox_settings(config)
+        room = self._place.bytes_max
+        return settings if room is None else replace(settings, budget_bytes=min(settings.budget_bytes, room))
 
     def _make_uplink(self, destination: model.Destination) -> Uplink:
         return Uplink(
@@ -429,5 +440,6 @@ class Agent:
             "points": len(self._catalogue),
             "samples": self._pipeline.samples,
             "detector_state": self._last_state.told,
+            "disk_fault": self._place.disk_fault,
             **status_report(software(), self._events, self._telemetry, self._connections, self._uplinks),
         }

@@ -325,6 +325,8 @@ def _render(status: dict[str, Any]) -> str:
     ]
     if (state := status.get("detector_state", "")).startswith("fresh:") and not state.endswith("none was kept"):
         lines.append(f"delays began anew at the start, {state}")
+    if status.get("disk_fault"):
+        lines.append(f"STORAGE IN MEMORY, lost at a power cut: {status['disk_fault']}. Mend the disk, then restart")
     for lane, health in status["storage"].items():
         if health["failing"] or health["dropped"]:
             lines.append(f"STORAGE of {lane}: {health['failing']}; {health['waiting']} wait, {health['dropped']} lost")

@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from contract.errors import ParkSentryError
+from edge_agent.settings.memory_folder import in_use
 
 CONTROL_SOCKET: Final = "control.sock"
 REQUEST_BYTES_MAX: Final = 64 * 1024
@@ -166,7 +167,7 @@ def ask(
     """One request to the agent whose outbox is ``directory``. Raises ControlError where there is none, where it may not
     be asked, where it says nothing within ``timeout_s``, and for a refusal. ``folder`` is the agent's own: what to start."""
     try:
-        with _address(directory) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        with _address(in_use(directory)) as address, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(timeout_s)
             asking.connect(address)
             # An agent that has no room for us answers before it has read; then it is gone for what we send.

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import structlog
 
+from edge_agent.settings.memory_folder import in_use
+
 STATUS_FILE: Final = "status.json"
 log = structlog.get_logger()
 
@@ -50,7 +52,7 @@ class StatusFile:
 def read_status(directory: Path) -> dict[str, Any] | None:
     """The last status written, with ``running`` and ``starting`` added; None where there is none. Raises ValueError if it is no JSON."""
     try:
-        text = (directory / STATUS_FILE).read_text(encoding="utf-8")
+        text = (in_use(directory) / STATUS_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     status: dict[str, Any] = json.loads(text)
