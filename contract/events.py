@@ -31,6 +31,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import rfc8785
 
+from contract.advice import ADVICE_FIELDS, AdviceData
 from contract.chain import Record
 from contract.errors import FrameError
 from contract.ids import ActivationId, AgentName, Epoch, Lane, MessageId, is_epoch, is_name, is_org_path
@@ -148,9 +149,10 @@ class ConditionData:
     reason: str
     raw: int | None = None
     inhibited: bool = False
+    advice: AdviceData | None = None
 
     def to_json(self) -> dict[str, Json]:
-        return {
+        known: dict[str, Json] = {
             "tag": self.tag,
             "org": self.org,
             "kind": self.kind.value,
@@ -171,12 +173,19 @@ class ConditionData:
             "reason": self.reason,
             "inhibited": self.inhibited,
         }  # fmt: skip
+        stated = self.advice
+        return (
+            known
+            if stated is None
+            else known | {"advice": {each: number(getattr(stated, each)) for each in ADVICE_FIELDS}}
+        )
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ConditionData:
         """Raises FrameError naming the first field at fault: what is statistical can claim neither a level 2 nor safety."""
         activation = _get(data, "activation", dict)
         kind = _enum(data, "kind", ConditionKind)
+        said = None if data.get("advice") is None else _get(data, "advice", dict)
         return ConditionData(
             tag=_text(data, "tag", 64),
             org=_org(data, "org"),
@@ -198,6 +207,7 @@ class ConditionData:
             detector=_text(data, "detector", 64),
             reason=_text(data, "reason", 64),
             inhibited=_get(data, "inhibited", bool),
+            advice=None if said is None else AdviceData(*(_number(said, name) for name in ADVICE_FIELDS)),
         )
 
 

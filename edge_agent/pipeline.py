@@ -4,7 +4,8 @@
                  ├─► changes (texts, status) ─┘         └─► uplink ─► aggregator
                  ├─► live table ─► uplink
                  ├─► reducer ─► outbox telemetry ─► uplink
-                 └─► recorder                              (exactly what was judged, where it is asked for)
+                 ├─► recorder                              (exactly what was judged, where it is asked for)
+                 └─► engine.advise ─► reporter             (statistics, last: nothing waits for them)
 
 No I/O here: the stores commit in threads of their own, the uplinks send when told. ``tick`` is the news that time has
 passed, so that delays and staleness run out without a sample.
@@ -80,6 +81,8 @@ class Pipeline:
         self.samples += len(batch)
         self._quality = self._engine.quality()
         self._keep(replace(batch, quality=self._quality[self._engine.rows(batch.point)]))
+        if advice := self._engine.advise(batch):
+            self._report(advice)
 
     def tick(self, time_ns: int, mono_ns: int) -> None:
         """Time has passed. Points that it turned BAD go into the trend, so that it does not end in a good value."""

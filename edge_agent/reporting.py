@@ -27,6 +27,9 @@ DETECTOR: Final = "conditions/1"
 RENAMED: Final = "point_renamed"
 """A reason: the condition goes on under another tag."""
 
+ADVISOR: Final = "advice/1"
+"""Likewise of ``detect.kernels.advice``."""
+
 _FAULTS: Final = frozenset({ConditionKind.FAULT, ConditionKind.FROZEN})
 """Kinds that are of the class FAULT: they tell of the instrument, not of what it measures."""
 _LIMITS: Final = frozenset({ConditionKind.HIGH, ConditionKind.LOW})
@@ -141,16 +144,23 @@ class Reporter:
             activation=activation,
             on_time_ns=on_time_ns,
             value=transition.value,
-            raw=transition.raw if spec.type.is_integer and transition.value == transition.value else None,
+            raw=_raw(transition, spec),
             unit=spec.unit,
             quality=transition.quality,
             setpoint=transition.setpoint,
             deadband=spec.limits.deadband if transition.kind in _LIMITS else 0.0,
             delay_ns=_delay_ns(transition, spec),
-            detector=DETECTOR,
+            detector=ADVISOR if transition.kind.is_statistical else DETECTOR,
             reason=_reason(transition),
             inhibited=transition.inhibited,
+            advice=transition.advice,
         )
+
+
+def _raw(transition: Transition, spec: PointSpec) -> int | None:
+    if transition.kind.is_statistical or not spec.type.is_integer or math.isnan(transition.value):
+        return None
+    return transition.raw
 
 
 def _type(transition: Transition) -> EventType:

@@ -16,10 +16,13 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from edge_agent.detect.advice_layout import ADVICE_STATE
 from edge_agent.detect.layout import STATE, Records
 
-LAYOUTS: Final[Mapping[str, np.dtype[Any]]] = {"conditions": STATE, "since_mono_ns": np.dtype("i8")}
-"""Every array that there may be: of ``engine``'s points in the order of its rows."""
+LAYOUTS: Final[Mapping[str, np.dtype[Any]]] = {
+    "advice": ADVICE_STATE, "conditions": STATE, "since_mono_ns": np.dtype("i8"),
+}  # fmt: skip
+"""Every array that there may be: of ``engine``'s points in the order of its rows; zeros where a point has no such state."""
 UNPACKED_BYTES_MAX: Final = 256 * 1024 * 1024
 
 

@@ -7,6 +7,7 @@ it judged anything. Not for use by two threads at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,12 +16,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.advice import AdviceData
 from contract.batch import TICK, SampleBatch
 from contract.points import Catalogue, ConditionKind
 from contract.quality import SEVERITY_BAD, SEVERITY_GOOD, SEVERITY_MASK
+from edge_agent.detect.advice import Advice, Advisor
+from edge_agent.detect.advice_layout import ADVICE_STATE
 from edge_agent.detect.checkpoint import LAYOUTS, Checkpoint
 from edge_agent.detect.compile import plan
-from edge_agent.detect.kernels import conditions, jit
+from edge_agent.detect.kernels import advice, conditions, jit
 from edge_agent.detect.layout import PARAMS, TRANSITION, new_state
 
 TRANSITIONS_PER_CALL_MAX: Final = 256
@@ -57,7 +61,7 @@ class Transition:
     ``mono_ns`` and ``time_ns`` are of the row that decided (the TICK, where a delay ran out without a sample). ``value``
     and ``raw`` are what was judged, NaN and 0 where ``quality`` (the effective one) is BAD. ``setpoint`` is the limit
     that was crossed, before the deadband is taken off; NaN for FAULT and FROZEN. ``elapsed_ns`` is the
-    time gathered against the delay. ``inhibited``: the point was, when it changed.
+    time gathered against the delay. ``inhibited``: the point was, when it changed. ``advice``: the numbers of a statistical one.
     """
 
     point: int
@@ -72,6 +76,7 @@ class Transition:
     setpoint: float
     elapsed_ns: int
     inhibited: bool = False
+    advice: AdviceData | None = None
 
 
 class NotReset(StrEnum):
@@ -96,6 +101,7 @@ class Engine:
         self._since_mono_ns = self._state["last_mono_ns"].copy()
         self._out = np.zeros(TRANSITIONS_PER_CALL_MAX, TRANSITION)
         self._tick = SampleBatch.tick(0, 0)
+        self.advisor = Advisor(catalogue)
 
     def restore(self, active: Iterable[tuple[int, ConditionKind, int]]) -> list[tuple[int, ConditionKind, int]]:
         """Set the levels of (point id, kind, level) as they were before a restart; their timers begin at zero.
@@ -103,9 +109,12 @@ class Engine:
         Returns those whose point this catalogue lacks: nobody judges them any more, so the caller must close them.
         A restored level of a limit that the point no longer has clears by its first GOOD sample.
         """
-        unknown = []
+        active = list(active)
+        unknown = self.advisor.restore(each for each in active if each[1].is_statistical)
         rows = {int(point): row for row, point in enumerate(self._points)}
         for point, kind, level in active:
+            if kind.is_statistical:
+                continue
             assert 0 <= level <= kind.level_max, f"{kind} has no level {level}"
             if point in rows:
                 self._state[_LEVEL_FIELDS[kind]][rows[point]] = level
@@ -136,6 +145,7 @@ class Engine:
         self._since_mono_ns[mine] = former._since_mono_ns[theirs]
         self._state[mine[fresh]] = since
         self._since_mono_ns[mine[fresh]] = since["last_mono_ns"]
+        self.advisor.take_over(former.advisor, anew)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """After a restart and after ``restore``: go on with delays where an engine of the same catalogue stood.
@@ -156,9 +166,12 @@ class Engine:
 
     def checkpoint(self) -> Checkpoint:
         """A copy of all state as it is now."""
-        return Checkpoint(
-            self.points, {"conditions": self._state.copy(), "since_mono_ns": self._since_mono_ns.copy()}
-        )  # fmt: skip
+        advised, known = self.advisor.saved()
+        advice_state = np.zeros(len(self._points), ADVICE_STATE)
+        advice_state[self.rows(advised)] = known
+        return Checkpoint(self.points, {
+            "conditions": self._state.copy(), "since_mono_ns": self._since_mono_ns.copy(), "advice": advice_state,
+        })  # fmt: skip
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Stand exactly where the engine stood that the checkpoint is of, one of the same catalogue: to judge the same
@@ -166,6 +179,7 @@ class Engine:
         self._check_fits(checkpoint)
         self._state = checkpoint.arrays["conditions"].copy()
         self._since_mono_ns = checkpoint.arrays["since_mono_ns"].copy()
+        self.advisor.resume(checkpoint.points, checkpoint.arrays["advice"])
 
     def _check_fits(self, checkpoint: Checkpoint) -> None:
         if not np.array_equal(self._points, checkpoint.points) or checkpoint.arrays.keys() != LAYOUTS.keys():
@@ -177,7 +191,7 @@ class Engine:
             (int(self._points[row]), kind, int(self._state[field][row]))
             for kind, field in _LEVEL_FIELDS.items()
             for row in np.flatnonzero(self._state[field])
-        ]
+        ] + self.advisor.conditions()
 
     def judge(self, batch: SampleBatch) -> list[Transition]:
         """Judge samples and TICK rows in their order. AssertionError, nothing judged, for a point not in the catalogue."""
@@ -205,6 +219,10 @@ class Engine:
             consumed, written = conditions.judge(*columns, self._params, self._state, self._out)
             transitions += self._read_out(written)
         return transitions
+
+    def advise(self, batch: SampleBatch) -> list[Transition]:
+        """What statistics say of samples that ``judge`` has judged. On its own: a limit never waits for it."""
+        return [self._advised(each) for each in self.advisor.advise(batch)]
 
     def reset(self, point: int, time_ns: int, mono_ns: int) -> Transition | NotReset:
         """A person has looked at a head that was over its range: end the condition, if it reads well and within again."""
@@ -275,6 +293,14 @@ class Engine:
     def _read_out(self, written: int) -> list[Transition]:
         return [self._transition(record) for record in self._out[:written]]
 
+    def _advised(self, found: Advice) -> Transition:
+        inhibited = bool(self._state["inhibited"][self._row(found.point)])
+        numbers = AdviceData(found.seen, found.expected, found.score)
+        return Transition(
+            found.point, found.kind, 1 - found.new_level, found.new_level, found.mono_ns, found.time_ns, found.value, 0,
+            found.quality, math.nan, found.time_ns - found.on_time_ns, inhibited, numbers,
+        )  # fmt: skip
+
     def _transition(self, record: Any) -> Transition:
         return Transition(
             point=int(self._points[record["row"]]),
@@ -296,7 +322,9 @@ def warm() -> None:
     """Compile the kernel, or load it from its cache, on throwaway arrays; call it before the first poll."""
     engine = Engine(Catalogue(0, ()), 0)
     engine.tick(0, 0)
+    engine.advisor.warm()
     jit.seal(conditions.judge)
+    jit.seal(advice.advise)
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from contract.errors import FrameError
 from contract.events import canonical
+from contract.points import ConditionKind
 from edge_agent.analysis.replaying.replay import Covered, Judged
 
 NOT_OF_A_ROW: Final = frozenset({"point_removed", "point_renamed", "reset"})
@@ -38,8 +39,9 @@ def first_difference(replayed: Sequence[Judged], reported: Sequence[Judged]) -> 
 
 
 def comparable(judged: Iterable[Judged], covered: Sequence[Covered]) -> list[Judged]:
-    """Those that a row brought about, within what was judged without a hole."""
-    return [
+    """Those that a row brought about, within what was judged without a hole; what statistics say comes last, since its order
+    to what limits say follows from batches."""
+    found = [
         each
         for each in judged
         if each.data.get("reason") not in NOT_OF_A_ROW
@@ -47,6 +49,7 @@ def comparable(judged: Iterable[Judged], covered: Sequence[Covered]) -> list[Jud
             each.boot_id == one.boot_id and one.first_mono_ns <= each.mono_ns <= one.last_mono_ns for one in covered
         )
     ]
+    return sorted(found, key=lambda each: ConditionKind(each.data["kind"]).is_statistical)
 
 
 def line(judged: Judged) -> str:

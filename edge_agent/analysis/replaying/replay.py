@@ -79,7 +79,8 @@ class Deviation:
 
 
 def replay(pieces: Iterable[Piece], rows_max: int | None = None) -> Iterator[Judged | Covered | Deviation]:
-    """Judge all of it again; ``rows_max`` rows at a time, as they were recorded if None. After the events of each stretch
+    """Judge all of it again; ``rows_max`` rows at a time, as they were recorded if None. What statistics say of a file comes
+    after what limits say, since the order between the two follows from batches. After the events of each stretch
     without a hole comes its Covered. Raises ValueError where the state is of another version of the detectors."""
     before: tuple[Piece, Engine, Covered] | None = None
     for piece in pieces:
@@ -94,11 +95,13 @@ def replay(pieces: Iterable[Piece], rows_max: int | None = None) -> Iterator[Jud
             else:
                 yield before[2]
         last_mono_ns = piece.start.mono_ns
-        reporter = _reporter(piece, engine)
+        reporter, advice = _reporter(piece, engine), list[Transition]()
         for batch in rebatched(piece.blocks(), rows_max):
             yield from _judged(engine.judge(batch), reporter)
+            advice += engine.advise(batch)
             rows += len(batch)
             last_mono_ns = max(last_mono_ns, int(batch.mono_ns.max(initial=0)))
+        yield from _judged(advice, reporter)
         before = piece, engine, Covered(piece.start.boot_id, first_mono_ns, last_mono_ns, rows)
     if before is not None:
         yield before[2]

@@ -82,7 +82,8 @@ def bits(found: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def seen(transitions: list[Transition]) -> list[tuple[object, ...]]:
-    return [bits(astuple(transition)) for transition in transitions]
+    assert all(transition.advice is None for transition in transitions)
+    return [bits(astuple(transition)[:-1]) for transition in transitions]
 
 
 def in_twin(catalogue: tuple[PointSpec, ...], batch: SampleBatch) -> tuple[Site, list[tuple[object, ...]]]:
