@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from edge_agent.analysis.replaying import cli as replaying
 from edge_agent.commissioning.accepting import cli as accepting
+from edge_agent.commissioning.backtesting import cli as backtesting
 from edge_agent.commissioning.browsing import cli as browsing
 from edge_agent.commissioning.importing import cli as importing
 from edge_agent.commissioning.loopcheck import cli as loopcheck
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     replaying.add(commands)
     accepting.add(commands)
     resetting.add(commands)
+    backtesting.add(commands)
     browsing.add(commands)
     importing.add(commands)
     loopcheck.add(commands)

@@ -23,7 +23,8 @@ _TOP: Final = Path(__file__).parents[3]
 _SEAL: Final = b"parksentry kernels "
 _SEAL_BYTES: Final = len(_SEAL) + 2 * 64 + 1
 OUTSIDE: Final = (
-    "contract/batch.py", "contract/quality.py", "edge_agent/detect/advice_layout.py", "edge_agent/detect/layout.py",
+    "contract/batch.py", "contract/quality.py", "edge_agent/detect/advice_layout.py", "edge_agent/detect/group_layout.py",
+    "edge_agent/detect/layout.py",
 )  # fmt: skip
 """Files beside this folder that constants and layouts of kernels come from."""
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge_agent.detect.advice_layout import ADVICE, ADVICE_PARAMS, ADVICE_STATE
+from edge_agent.detect.group_layout import GROUP_PARAMS, GROUP_STATE, MEMBER, SCALE, SMOOTH
 from edge_agent.detect.layout import PARAMS, STATE, TRANSITION
 
 
@@ -30,4 +31,9 @@ _I4, _I8, _F8, _U1 = (np.dtype(name) for name in ("i4", "i8", "f8", "u1"))
 KERNELS: Final = (
     Signature("advice.advise", (_I4, _I8, _I8, _F8, _U1, ADVICE_PARAMS, ADVICE_STATE, ADVICE, _F8), results=2),
     Signature("conditions.judge", (_I4, _I8, _I8, _F8, _U1, _I8, PARAMS, STATE, TRANSITION), results=2),
+    Signature(
+        "groups.judge",
+        (_F8, GROUP_PARAMS, GROUP_STATE, MEMBER, SMOOTH, SCALE, _F8, _F8, _F8, _F8, _U1, _I4),
+        results=2,
+    ),
 )  # fmt: skip
