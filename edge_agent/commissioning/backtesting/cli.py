@@ -1,4 +1,4 @@
-"""``edge-agent backtest``: reads recordings, lets the group model judge them, writes its alarms beside the times."""
+"""``edge-agent backtest``: reads recordings, lets the detectors judge them, writes what they raised beside the times."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _WRONG: Final = 2
 _HELP: Final = "what detection would have said to recorded values: writes file,ts,alarm"
 _EPILOG: Final = """\
-Each CSV file below DIR (ts,NAME...; seconds; an empty field is a missing value) is taken as one group of points that belong together,
-judged row by row as it would have been live, with the settings that run on a gateway. Files with one point have no group and get
-no alarm. A recording that is known to be without trouble is learnt from first with --learn.
+Each CSV file below DIR (ts,NAME...; seconds; an empty field is a missing value) is taken as points that belong together, judged row by
+row as it would have been live: each by itself, and all of them as a group. alarm is 1 in a row in which something was raised, as
+people are told it; --standing writes 1 as long as it stands. A recording that is known to be without trouble is learnt from first with --learn.
 
 examples:
   edge-agent backtest recordings --out alarms.csv
@@ -43,7 +43,9 @@ def add(commands: Any) -> None:
         metavar="N",
         help="learn from the first N rows of a file, but tell nothing of them",
     )
-    parser.add_argument("--score", action="store_true", help="write scores instead of alarms")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--score", action="store_true", help="write scores instead of alarms")
+    what.add_argument("--standing", action="store_true", help="write 1 as long as something stands")
     parser.set_defaults(command=_backtest)
 
 
@@ -67,7 +69,7 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
     yield f"file,ts,{'score' if arguments.score else 'alarm'}\n"
     for path, name in _files(arguments.directory, [arguments.learn, arguments.out]):
         recording = _read(path)
-        values = _judge(recording, learnt, score=arguments.score)
+        values = _judge(recording, learnt, arguments)
         for row, (time_s, value) in enumerate(zip(recording.time_s.tolist(), values, strict=True)):
             yield f"{name},{time_s},{value if row >= arguments.skip_rows else 0}\n"
 
@@ -87,16 +89,14 @@ def _read(path: Path) -> Recording:
         return read(str(path), lines)
 
 
-def _judge(recording: Recording, learnt: Recording | None, *, score: bool) -> list[float] | list[int]:
+def _judge(recording: Recording, learnt: Recording | None, asked: argparse.Namespace) -> list[float] | list[int]:
     """One value per row; what was learnt counts where it is of the same points."""
-    from edge_agent.detect.groups import MEMBERS_MAX, GroupModel
+    from edge_agent.commissioning.backtesting.run import run
 
-    members = len(recording.names)
-    if not 1 < members <= MEMBERS_MAX:
-        return [0] * len(recording.time_s)
-    model = GroupModel(members, recording.scan_s())
-    if learnt is not None and learnt.names == recording.names:
-        model.judge(learnt.scans, learning=True)
-    judged = model.judge(recording.scans)
-    values: list[float] | list[int] = (judged.score if score else judged.standing.astype(int)).tolist()
-    return values
+    of_same_points = learnt is not None and learnt.names == recording.names
+    outcome = run(recording, learnt if of_same_points else None)
+    if asked.score:
+        scores: list[float] = outcome.score.tolist()
+        return scores
+    told: list[int] = (outcome.standing if asked.standing else outcome.raised).astype(int).tolist()
+    return told

@@ -34,9 +34,11 @@ def test_each_row_of_each_file_gets_an_alarm_or_none(tmp_path: Path) -> None:
     write(tmp_path / "data" / "two.csv", noise(50, points=1))
     head, *rows = run(tmp_path)
     assert head == ["file", "ts", "alarm"]
+    assert [int(row[1]) // 60 for row in rows if row[2] == "1"][:1] == [600]
+    head, *rows = run(tmp_path, "--standing")
     one = [row[2] for row in rows if row[0] == "a/one.csv"]
     assert one[:600] == ["0"] * 600
-    assert one[601:650] == ["1"] * 49
+    assert one[600:650] == ["1"] * 50
     assert [row for row in rows if row[0] == "two.csv"] == [["two.csv", str(60 * i), "0"] for i in range(50)]
 
 
@@ -45,7 +47,7 @@ def test_what_was_learnt_before_counts_from_the_first_row(tmp_path: Path) -> Non
     scans[50:, 1] += 5.0
     write(tmp_path / "data" / "one.csv", scans)
     normal = write(tmp_path / "data" / "normal.csv", noise(500))
-    assert "1" not in [row[2] for row in run(tmp_path)]
+    assert [row[2] for row in run(tmp_path) if row[0] == "one.csv"][50] == "0"
     told = [row[2] for row in run(tmp_path, "--learn", str(normal))[1:]]
     assert len(told) == 100
     assert told.index("1") == 50
@@ -82,3 +84,11 @@ def test_a_mistake_is_named_and_nothing_is_written(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", str(tmp_path / "none.csv"), "--out", str(tmp_path / "out.csv")]) == 2
     assert "none.csv cannot be read" in capsys.readouterr().err
+
+
+def test_a_single_point_is_judged_by_itself_and_what_is_missing_is_told(tmp_path: Path) -> None:
+    scans = noise(900, points=1)
+    scans[600] = 9.0
+    scans[800:830] = np.nan
+    write(tmp_path / "data" / "one.csv", scans)
+    assert [int(row[1]) // 60 for row in run(tmp_path)[1:] if row[2] == "1"] == [600, 809]
