@@ -63,6 +63,7 @@ ADVICE_STATE: Final = np.dtype(
         ("calm", "i4"),  # samples in a row that say the condition may end
         ("kind", "u1"),  # ADVICE_* that stands, or NOTHING
         ("scorer", "u1"),  # ADVICE_* that scored highest, or NOTHING
+        ("unused", "u2"),  # 0; named, since numpy copies no padding and the same state is to be the same bytes
     ],
     align=True,
 )

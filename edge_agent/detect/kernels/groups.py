@@ -139,10 +139,16 @@ def judge(
             _learn(weight, s, members, smooths, covariance)
             if s["factored"]:
                 _learn_threshold(s, scales)
-            if s["scans"] >= WARM_SCANS and s["scans"] % FACTOR_SCANS == 0.0:
+            if s["scans"] >= WARM_SCANS and _is_whole(s["scans"] / FACTOR_SCANS):
                 _factorise(min(count / min(s["scans"], COVARIANCE_SCANS), CORRELATION_KEPT), count, covariance, factor)
                 s["factored"] = 1
     return len(score), raised
+
+
+@jit.part
+def _is_whole(value: float) -> bool:
+    """Not by a remainder: that is a call of fmod, and a kernel compiled ahead of time has no library to call."""
+    return float(int(value)) == value
 
 
 @jit.part
