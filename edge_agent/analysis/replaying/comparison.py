@@ -49,7 +49,7 @@ def comparable(judged: Iterable[Judged], covered: Sequence[Covered]) -> list[Jud
             each.boot_id == one.boot_id and one.first_mono_ns <= each.mono_ns <= one.last_mono_ns for one in covered
         )
     ]
-    return sorted(found, key=lambda each: ConditionKind(each.data["kind"]).is_statistical)
+    return sorted(found, key=lambda each: ConditionKind(str(each.data["kind"])).is_statistical)
 
 
 def line(judged: Judged) -> str:
