@@ -110,14 +110,20 @@ class Advisor:
         """Point ids and their state, plain bytes, to be kept with ``advice_layout.LAYOUT``."""
         return self._points.copy(), self._state.copy()
 
-    def resume(self, points: NDArray[np.int32], state: AdviceRecords, later_ns: int = 0) -> None:
-        """Go on from what was saved, of points that are still watched. ``later_ns`` is what to add to its monotonic times,
-        where they are of another boot."""
+    def resume(self, points: NDArray[np.int32], state: AdviceRecords) -> None:
+        """Go on exactly from what was saved, of points that are still watched; ``state`` has a row per point."""
         assert state.dtype == ADVICE_STATE
         _, mine, theirs = np.intersect1d(self._points, points, return_indices=True)
         self._state[mine] = state[theirs]
+
+    def resume_later(self, points: NDArray[np.int32], state: AdviceRecords, mono_ns: int) -> None:
+        """After a restart and after ``restore``: what was learnt goes on with the samples behind ``mono_ns``, and the time
+        between counts for nothing. Conditions stand as they were restored, since those are the newer."""
+        stands = self._state["kind"].copy()
+        self.resume(points, state)
+        self._state["kind"] = stands
         for name in ("last_mono_ns", "on_mono_ns"):
-            self._state[name][mine] += later_ns
+            self._state[name] = mono_ns
 
     def take_over(self, former: Advisor, anew: Iterable[int] = ()) -> None:
         """Go on where the advisor of the catalogue version before stands; of points in ``anew`` only conditions stay."""

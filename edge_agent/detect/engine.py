@@ -152,7 +152,8 @@ class Engine:
 
         What was gathered towards a limit's level or FROZEN goes on with the next sample, as after a time without answers: the
         time between counts for nothing. Not so where ``restore`` gave a level that the checkpoint does not know; it is the
-        older. Nothing counts as read, and delays of faults and below the range begin anew. Raises ValueError as ``load``.
+        older. Nothing counts as read, and delays of faults and below the range begin anew. What statistics have learnt goes
+        on likewise. Raises ValueError as ``load``.
         """
         self._check_fits(checkpoint)
         before = checkpoint.arrays["conditions"]
@@ -163,6 +164,9 @@ class Engine:
             self._state[name][goes_on] = before[name][goes_on]
         running = before["pending"] & (conditions.PENDING_LEVELS + conditions.PENDING_FROZEN)
         self._state["pending"][goes_on] = running[goes_on]
+        self.advisor.resume_later(
+            checkpoint.points, checkpoint.arrays["advice"], int(self._since_mono_ns.max(initial=0))
+        )
 
     def checkpoint(self) -> Checkpoint:
         """A copy of all state as it is now."""

@@ -178,13 +178,16 @@ def test_what_was_saved_goes_on_as_if_nothing_had_been() -> None:
     assert begun + rest == advised(values)
 
 
-def test_another_boot_has_another_axis_of_time() -> None:
-    first, later = Advisor(CATALOGUE), Advisor(CATALOGUE)
+def test_a_restart_forgets_nothing_that_was_learnt_whatever_the_time_axis_says() -> None:
+    first = Engine(CATALOGUE, 0)
     first.advise(batch_of(noise(3000), 1_000_000))
-    later.resume(*first.saved(), later_ns=-1_003_000 * NS_PER_S)
     values = noise(100)
-    values[50] = 5.0
-    assert [second(each) for each in later.advise(batch_of(values)) if each.new_level] == [50]
+    values[10] = 5.0
+    for start_s in (0, 5_000_000):
+        later = Engine(CATALOGUE, start_s * NS_PER_S)
+        later.resume(first.checkpoint())
+        begun = [each for each in later.advise(batch_of(values, start_s + 7200)) if each.new_level]
+        assert [round(each.mono_ns / NS_PER_S) - start_s - 7200 for each in begun] == [11]
 
 
 def test_a_condition_that_stood_at_the_stop_ends_after_the_start() -> None:
