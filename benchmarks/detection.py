@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks import detection_quality
 from benchmarks.detection_numpy import Twin
 from contract.batch import TICK, SampleBatch
 from contract.clock import NS_PER_S
@@ -49,7 +50,7 @@ def run() -> list[dict[str, Any]]:
         check(library)
         rows = [row for size in SIZES for row in measure(size, library)]
     addresses.cache_clear()
-    return rows
+    return rows + list(detection_quality.run())
 
 
 def measure(size: int, library: ctypes.CDLL | None) -> Iterator[dict[str, Any]]:

@@ -38,20 +38,30 @@ class Outcome:
 
 def run(recording: Recording, learnt: Recording | None = None) -> Outcome:
     """``learnt`` is of the same points, comes before, and is known to be without trouble."""
+    points, group = run_points(recording, learnt), run_group(recording, learnt)
+    return Outcome(
+        points.raised | group.raised, points.standing | group.standing, np.maximum(points.score, group.score)
+    )  # fmt: skip
+
+
+def run_points(recording: Recording, learnt: Recording | None = None) -> Outcome:
+    """By the detectors of single points alone."""
     before = len(learnt.scans) if learnt is not None else 0
     scans = recording.scans if learnt is None else np.concatenate([learnt.scans, recording.scans])
     raised, standing, score = _judge_points(scans, before, recording)
-    whole = Outcome(raised[before:], standing[before:], score[before:])
-    members = scans.shape[1]
-    if 2 <= members <= MEMBERS_MAX:
-        model = GroupModel(members, recording.scan_s())
-        if before:
-            model.judge(scans[:before], learning=True)
-        judged = model.judge(scans[before:])
-        whole.raised[judged.leading >= 0] = True
-        np.logical_or(whole.standing, judged.standing, out=whole.standing)
-        np.maximum(whole.score, judged.score, out=whole.score)
-    return whole
+    return Outcome(raised[before:], standing[before:], score[before:])
+
+
+def run_group(recording: Recording, learnt: Recording | None = None) -> Outcome:
+    """By the group model alone; nothing, where there are too few or too many points for it."""
+    count, members = recording.scans.shape
+    if not 2 <= members <= MEMBERS_MAX:
+        return Outcome(np.zeros(count, np.bool_), np.zeros(count, np.bool_), np.zeros(count))
+    model = GroupModel(members, recording.scan_s())
+    if learnt is not None:
+        model.judge(learnt.scans, learning=True)
+    judged = model.judge(recording.scans)
+    return Outcome(judged.leading >= 0, judged.standing, judged.score)
 
 
 def _judge_points(
