@@ -256,6 +256,8 @@ class Receiver:
             self._refuse(group, incoming, RefuseCode.MALFORMED, str(error)[:200])
 
     def _hello(self, group: Group, agent: AgentName, routing_id: bytes, hello: frames.Hello) -> None:
+        if not self._sessions.may_say_hello(group, agent, self._clock.mono_ns()):
+            return
         algorithm = self._streams.algorithm(agent, hello.epoch) or hello.hash_algorithm
         if algorithm != hello.hash_algorithm or not _can_hash(algorithm):
             raise FrameError("HELLO.hash_algorithm", f"{hello.hash_algorithm} cannot be used for this epoch")

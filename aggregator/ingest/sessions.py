@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,6 +23,12 @@ REPORT_PERIOD_NS: Final = 60 * NS_PER_S
 """A refusal of one kind of one key is put on record at most this often, with its count."""
 SILENCE_NS: Final = SILENT_PERIODS * HEARTBEAT_MS * NS_PER_MS
 
+GAVE_WAY_MAX: Final = 16
+"""Starts of one agent that are remembered to have given way to another one."""
+HELLOS_AT_ONCE: Final = 10
+HELLO_PERIOD_NS: Final = NS_PER_S
+"""An agent may say HELLO as many times in a row and then once in a period: a healthy one waits 3 s for its answer."""
+
 log = structlog.get_logger()
 
 
@@ -31,6 +38,19 @@ class Sessions:
     def __init__(self) -> None:
         self._standing: dict[AgentName, ServerSession] = {}
         self._reports = Repeats(REPORT_PERIOD_NS)
+        self._gave_way: dict[AgentName, deque[tuple[str, str]]] = {}
+        self._hellos_owed: dict[AgentName, int] = {}
+
+    def may_say_hello(self, group: Group, agent: AgentName, now_ns: int) -> bool:
+        """Each HELLO costs reads of the store and may cost records: too many of them stay without an answer, and the first
+        in a minute is put on record."""
+        # When the last of those would be due that were said so far, one a period.
+        due_ns = max(self._hellos_owed.get(agent, 0), now_ns) + HELLO_PERIOD_NS
+        if due_ns - now_ns > HELLOS_AT_ONCE * HELLO_PERIOD_NS:
+            self._report(group, JournalKind.LINK_REFUSED, agent, {"cause": "too_many_hellos"}, now_ns)
+            return False
+        self._hellos_owed[agent] = due_ns
+        return True
 
     def of(self, agent: AgentName) -> ServerSession | None:
         return self._standing.get(agent)
@@ -43,7 +63,10 @@ class Sessions:
     ) -> ServerSession | None:
         """Judge a HELLO; the new session where it was welcomed."""
         standing = self._standing.get(agent)
-        outputs = ServerSession.judge_hello(agent, hello, known, standing, now_ns, group.wall_ns)
+        who = (hello.boot_id, hello.epoch)
+        # No start comes back after another one has followed it, unless both of them live.
+        returns = standing is not None and who != _who(standing) and who in self._gave_way.get(agent, ())
+        outputs = ServerSession.judge_hello(agent, hello, known, standing, now_ns, group.wall_ns, returns=returns)
         welcomed = False
         for output in outputs:
             match output:
@@ -92,6 +115,8 @@ class Sessions:
         former = self._standing.get(agent)
         if former is not None and former.routing_id != routing_id:
             self.close(group, former, "replaced")
+        if former is not None and _who(former) != (hello.boot_id, hello.epoch):
+            self._gave_way.setdefault(agent, deque(maxlen=GAVE_WAY_MAX)).append(_who(former))
         session = self._standing[agent] = ServerSession(agent, hello, routing_id, now_ns)
         if former is None or former.routing_id != routing_id or former.hello.epoch != hello.epoch:
             group.drafts.append(Draft(JournalKind.SESSION_OPENED, group.wall_ns, _opened(agent, hello)))
@@ -109,6 +134,10 @@ class Sessions:
             full: dict[str, Json] = {"agent": agent, "count": count, **data}
             group.drafts.append(Draft(kind, group.wall_ns, full))
             log.warning(kind.value, **full)
+
+
+def _who(session: ServerSession) -> tuple[str, str]:
+    return session.hello.boot_id, session.hello.epoch
 
 
 def _opened(agent: AgentName, hello: frames.Hello) -> dict[str, Json]:

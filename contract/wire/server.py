@@ -66,9 +66,11 @@ class ServerSession:
 
     @staticmethod
     def judge_hello(
-        agent: str, hello: frames.Hello, known: Known, standing: ServerSession | None, now_ns: int, wall_ns: int
-    ) -> list[ServerOutput]:
-        """WELCOME or REFUSE, with what is to be put on record before it. ``standing`` is the key's session so far."""
+        agent: str, hello: frames.Hello, known: Known, standing: ServerSession | None, now_ns: int, wall_ns: int,
+        *, returns: bool = False,
+    ) -> list[ServerOutput]:  # fmt: skip
+        """WELCOME or REFUSE, with what is to be put on record before it. ``standing`` is the key's session so far;
+        ``returns`` says that this very start and epoch gave way to another one before."""
         if hello.agent != agent:
             message = f"this key is admitted as {agent}, not as {hello.agent}"
             return [Send(frames.Refuse(RefuseCode.NAME_MISMATCH, message))]
@@ -81,6 +83,12 @@ class ServerSession:
             outputs.append(Conflict(hello.boot_id, standing.hello.boot_id))
             if hello.start_number < standing.hello.start_number:
                 return [*outputs, Send(frames.Refuse(RefuseCode.BOOT_CONFLICT, "a newer start of this agent is live"))]
+        elif standing is not None and (returns or standing.is_of_another_store(hello)) and standing.is_alive(now_ns):
+            message = "another agent with this key is live"
+            return [
+                Conflict(hello.boot_id, standing.hello.boot_id),
+                Send(frames.Refuse(RefuseCode.BOOT_CONFLICT, message)),
+            ]
         fork = _fork(hello, known)
         if fork is not None:
             return [*outputs, fork, Send(frames.Refuse(RefuseCode.FORK, f"{fork.lane} differs at {fork.seq}"))]
@@ -93,8 +101,16 @@ class ServerSession:
         """Another start of the same agent spoke within the last heartbeats, and on another machine: the boot part of
         the boot id differs (a restart on one machine keeps it; two processes on one store are kept apart by its lock).
         """
-        alive = now_ns - self.heard_ns < SILENT_PERIODS * HEARTBEAT_MS * NS_PER_MS
-        return alive and self.hello.boot_id.partition(".")[0] != hello.boot_id.partition(".")[0]
+        return self.is_alive(now_ns) and self.hello.boot_id.partition(".")[0] != hello.boot_id.partition(".")[0]
+
+    def is_of_another_store(self, hello: frames.Hello) -> bool:
+        """Another start with another epoch. On one machine that is a second agent, or the one that follows on a store that
+        was set aside between two starts; the latter gets in as soon as this session is silent."""
+        return self.hello.boot_id != hello.boot_id and self.hello.epoch != hello.epoch
+
+    def is_alive(self, now_ns: int) -> bool:
+        """It spoke within the last heartbeats."""
+        return now_ns - self.heard_ns < SILENT_PERIODS * HEARTBEAT_MS * NS_PER_MS
 
     def receive(self, frame: frames.Frame, routing_id: bytes, now_ns: int, wall_ns: int) -> list[ServerOutput]:
         """Any frame but HELLO. One that comes over another link than the session's is answered with a request for a

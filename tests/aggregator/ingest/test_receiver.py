@@ -11,12 +11,13 @@ from aggregator.agents.queries import load_catalogue
 from aggregator.history.chunks import samples
 from aggregator.ingest import queries
 from aggregator.ingest.receiver import QUEUED_BATCHES_PER_AGENT_MAX
+from aggregator.ingest.sessions import HELLO_PERIOD_NS, HELLOS_AT_ONCE
 from contract.batch import SampleBatch
 from contract.chain import Record
 from contract.clock import NS_PER_S
 from contract.errors import StoreError
 from contract.events import EventType
-from contract.ids import Lane
+from contract.ids import Lane, new_epoch
 from contract.points import Catalogue, PointSpec, PointType
 from contract.wire import frames
 from contract.wire.chunk import encode_chunk
@@ -212,6 +213,42 @@ def test_a_second_machine_with_the_same_key_is_a_conflict_and_the_newer_start_st
     assert isinstance(answer, frames.Refuse)
     assert answer.code is RefuseCode.BOOT_CONFLICT
     assert park.journal("boot_conflict")[0]["data"]["boot_id"] == "c" * 32 + ".1"
+
+
+def test_a_second_store_on_one_machine_is_refused_and_on_record_until_the_first_is_silent(park, agent):
+    other = agent.hello(boot_id="b" * 32 + ".7", start_number=7, epoch=new_epoch())
+    answer = agent.connect().ask(other)
+    assert isinstance(answer, frames.Refuse)
+    assert answer.code is RefuseCode.BOOT_CONFLICT
+    told = park.journal("boot_conflict")[0]["data"]
+    assert (told["boot_id"], told["other_boot_id"]) == ("b" * 32 + ".7", "b" * 32 + ".1")
+    assert park.journal("session_opened")[-1]["data"]["epoch"] == agent.epoch
+    park.clock.tick(10 * NS_PER_S)
+    assert isinstance(agent.connect().ask(other), frames.Welcome)
+
+
+def test_a_start_that_comes_back_after_a_later_one_is_a_second_agent(park, agent):
+    later = agent.hello(boot_id="b" * 32 + ".2", start_number=2)
+    assert isinstance(agent.connect().ask(later), frames.Welcome)
+    answer = agent.connect().ask(agent.hello())
+    assert isinstance(answer, frames.Refuse)
+    assert answer.code is RefuseCode.BOOT_CONFLICT
+    assert park.journal("boot_conflict")[0]["data"]["other_boot_id"] == "b" * 32 + ".2"
+
+
+def test_hellos_beyond_what_a_healthy_agent_says_are_not_answered_and_on_record_once(park, agent):
+    agent.connect()
+    answers = []
+    for _ in range(4 * HELLOS_AT_ONCE):
+        agent.send(agent.hello())
+        park.turn_until(lambda: True)
+        answers += agent.answers()
+    park.turn_until(lambda: park.journal("link_refused"))
+    answers += agent.answers()
+    assert len(answers) == HELLOS_AT_ONCE - 1
+    assert [each["data"]["cause"] for each in park.journal("link_refused")] == ["too_many_hellos"]
+    park.clock.tick(HELLO_PERIOD_NS)
+    assert isinstance(agent.ask(agent.hello()), frames.Welcome)
 
 
 def test_more_batches_than_any_window_are_refused(park, agent):
