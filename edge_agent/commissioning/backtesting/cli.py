@@ -46,6 +46,10 @@ def add(commands: Any) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--score", action="store_true", help="write scores instead of alarms")
     what.add_argument("--standing", action="store_true", help="write 1 as long as something stands")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE",
+        help="CSV file,begin,end of known events: prints found, false, F1 and delay of each detector",
+    )  # fmt: skip
     parser.set_defaults(command=_backtest)
 
 
@@ -54,6 +58,7 @@ def _backtest(arguments: argparse.Namespace) -> int:
 
     try:
         lines = list(_lines(arguments))
+        told = _told_by_labels(arguments) if arguments.labels is not None else None
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _WRONG
@@ -61,13 +66,42 @@ def _backtest(arguments: argparse.Namespace) -> int:
         print(f"edge-agent: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
         return _WRONG
     arguments.out.write_text("".join(lines), "utf-8")
+    if told is not None:
+        print(told)
     return 0
+
+
+def _told_by_labels(arguments: argparse.Namespace) -> str:
+    """The table of what each detector found. Rows that are only learnt from count neither way."""
+    from contract.errors import ConfigError, Fault
+    from edge_agent.commissioning.backtesting.run import run, run_group, run_points
+    from edge_agent.commissioning.backtesting.scoring import Counts, count, read_labels, table
+
+    with arguments.labels.open(encoding="utf-8", newline="") as lines:
+        labels = read_labels(str(arguments.labels), lines)
+    learnt = None if arguments.learn is None else _read(arguments.learn)
+    files = _files(arguments.directory, [arguments.learn, arguments.out, arguments.labels])
+    if unknown := sorted(labels.keys() - {name for _, name in files}):
+        raise ConfigError(
+            [Fault(str(arguments.labels), None, "file", f"no recording {unknown[0]!r}", "Name it as --out does")]
+        )
+    counts = {"points": Counts(), "group": Counts(), "all": Counts()}
+    for path, name in files:
+        recording = _read(path)
+        before = learnt if learnt is not None and learnt.names == recording.names else None
+        kept = slice(arguments.skip_rows, None)
+        for detector, judge in (("points", run_points), ("group", run_group), ("all", run)):
+            counts[detector] += count(
+                recording.time_s[kept], judge(recording, before).raised[kept], labels.get(name, ()),
+                len(recording.names), recording.scan_s(),
+            )  # fmt: skip
+    return table(counts)
 
 
 def _lines(arguments: argparse.Namespace) -> Iterator[str]:
     learnt = None if arguments.learn is None else _read(arguments.learn)
     yield f"file,ts,{'score' if arguments.score else 'alarm'}\n"
-    for path, name in _files(arguments.directory, [arguments.learn, arguments.out]):
+    for path, name in _files(arguments.directory, [arguments.learn, arguments.out, arguments.labels]):
         recording = _read(path)
         values = _judge(recording, learnt, arguments)
         for row, (time_s, value) in enumerate(zip(recording.time_s.tolist(), values, strict=True)):

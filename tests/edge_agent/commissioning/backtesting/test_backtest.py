@@ -92,3 +92,29 @@ def test_a_single_point_is_judged_by_itself_and_what_is_missing_is_told(tmp_path
     scans[800:830] = np.nan
     write(tmp_path / "data" / "one.csv", scans)
     assert [int(row[1]) // 60 for row in run(tmp_path)[1:] if row[2] == "1"] == [600, 809]
+
+
+def test_labels_tell_what_each_detector_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scans = noise(700, points=1)
+    scans[400], scans[600] = 50.0, 50.0
+    write(tmp_path / "data" / "one.csv", scans)
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"file,begin,end\none.csv,{598 * 60},{610 * 60}\none.csv,{650 * 60},{660 * 60}\n", "utf-8")
+    run(tmp_path, "--labels", str(labels))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][:7] == ["points", "2", "1", "1", "0.500", "0.500", "0.500"]
+    assert lines[1][8] == "120"
+    assert lines[2][:4] == ["group", "2", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "file,begin\n", "file,begin,end\none.csv,5,1\n", "file,begin,end\nelse.csv,1,5\n"]
+)
+def test_labels_with_a_mistake_are_refused(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "data" / "one.csv", noise(50))
+    labels = tmp_path / "labels.csv"
+    labels.write_text(text, "utf-8")
+    out = tmp_path / "out.csv"
+    assert main(["backtest", str(tmp_path / "data"), "--out", str(out), "--labels", str(labels)]) == 2
+    assert "labels.csv" in capsys.readouterr().err
+    assert not out.exists()
