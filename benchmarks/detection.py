@@ -50,7 +50,7 @@ def run() -> list[dict[str, Any]]:
         check(library)
         rows = [row for size in SIZES for row in measure(size, library)]
     addresses.cache_clear()
-    return rows + list(detection_quality.run())
+    return rows + list(detection_quality.scored_rows())
 
 
 def measure(size: int, library: ctypes.CDLL | None) -> Iterator[dict[str, Any]]:

@@ -41,8 +41,8 @@ UNITS: Final = {
 AT_MOST: Final = frozenset({"fa_per_point_day", "false_alarms"})
 
 
-def run() -> Iterator[dict[str, Any]]:
-    """Rows for ``benchmarks.run``. CalledProcessError where the scorer fails."""
+def scored_rows() -> Iterator[dict[str, Any]]:
+    """Rows for ``detection.run``. CalledProcessError where the scorer fails."""
     place = os.environ.get(DATA_VARIABLE)
     if not place:
         yield _row("detection.quality", None, "F1", f"skipped: {DATA_VARIABLE} names no folder of labelled data")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.detection_quality import DATA_VARIABLE, run
+from benchmarks.detection_quality import DATA_VARIABLE, scored_rows
 
 SCORER = """
 import argparse, json
@@ -24,7 +24,7 @@ json.dump({"park": {"events": len(rows), "f1": 0.95, "false_alarms": found[0] if
 
 def test_without_data_one_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
-    (row,) = run()
+    (row,) = scored_rows()
     assert row["value"] is None
     assert DATA_VARIABLE in row["reference"]
 
@@ -38,7 +38,7 @@ def test_each_detector_is_scored_alone_and_all_together(tmp_path: Path, monkeypa
     (tmp_path / "manifest.json").write_text(json.dumps({"files": files}), "utf-8")
     (tmp_path / "score.py").write_text(SCORER, "utf-8")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
-    rows = {row["name"]: row for row in run()}
+    rows = {row["name"]: row for row in scored_rows()}
     first = {name: rows[f"detection.park.{name}.false_alarms"]["value"] for name in ("points", "group", "all")}
     assert first == {"points": 300, "group": -1, "all": 300}
     assert rows["detection.park.all.f1"]["met"] is True
