@@ -11,18 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.commissioning.backtesting.recording import Recording, read
-from edge_agent.commissioning.backtesting.run import Outcome, run_group, run_points
-from edge_agent.commissioning.backtesting.run import run as run_all
+from edge_agent.commissioning.backtesting.run import DETECTORS, run
 
 DATA_VARIABLE: Final = "PARKSENTRY_DETECTION_DATA"
-DETECTORS: Final[Mapping[str, Callable[[Recording, Recording | None], Outcome]]] = {
-    "points": run_points, "group": run_group, "all": run_all,
-}  # fmt: skip
 BASELINES: Final[Mapping[str, str]] = {
     "park": "best of 10 baselines, held-out files: F1 0.75 at 0.17 (missing, frozen, spike, shift, variance)",
     "gecco": "best of 10 baselines, held-out year: F1 0.47 at 0.015 (adaptive T2)",
@@ -47,8 +43,9 @@ def scored_rows() -> Iterator[dict[str, Any]]:
     if not place:
         yield _row("detection.quality", None, "F1", f"skipped: {DATA_VARIABLE} names no folder of labelled data")
         return
+    alarms = _alarms(Path(place))
     for name in DETECTORS:
-        for family, scored in _scored(Path(place), name).items():
+        for family, scored in _scored(Path(place), alarms[name]).items():
             for measure in UNITS:
                 if (family == "nab") != (measure == "nab_standard") or (measure == "f1") > bool(scored.get("events")):
                     continue
@@ -66,27 +63,29 @@ def _row(
     return {"name": name, "value": value, "unit": unit, "reference": reference, "goal": goal, "met": met}
 
 
-def _scored(place: Path, detector: str) -> dict[str, dict[str, Any]]:
+def _scored(place: Path, lines: Sequence[str]) -> dict[str, dict[str, Any]]:
     """By family, what the scorer says of the alarms of one detector."""
     with tempfile.TemporaryDirectory() as folder:
         alarms, result = Path(folder) / "alarms.csv", Path(folder) / "result.json"
-        alarms.write_text("".join(_lines(place, DETECTORS[detector])), "utf-8")
+        alarms.write_text("".join(lines), "utf-8")
         command = (sys.executable, place / "score.py", "--data", place, "--det", alarms, "--threshold", "0.5")
         subprocess.run([*command, "--json", result], check=True, capture_output=True)
         scored: dict[str, dict[str, Any]] = json.loads(result.read_text("utf-8"))
     return scored
 
 
-def _lines(place: Path, judge: Callable[[Recording, Recording | None], Outcome]) -> Iterator[str]:
-    yield "file,ts,alarm\n"
+def _alarms(place: Path) -> dict[str, list[str]]:
+    """By detector, lines for the scorer."""
+    lines = {name: ["file,ts,alarm\n"] for name in DETECTORS}
     for each in json.loads((place / "manifest.json").read_text("utf-8"))["files"]:
         if each["family"].endswith("_train"):
             continue
         train = place / str(each.get("train"))
         recording = _read(place / each["file"])
-        raised = judge(recording, _read(train) if train.is_file() else None).raised
-        for time_s, alarm in zip(recording.time_s.tolist(), raised.tolist(), strict=True):
-            yield f"{each['file']},{time_s},{int(alarm)}\n"
+        for name, outcome in run(recording, _read(train) if train.is_file() else None).items():
+            for time_s, alarm in zip(recording.time_s.tolist(), outcome.raised.tolist(), strict=True):
+                lines[name].append(f"{each['file']},{time_s},{int(alarm)}\n")
+    return lines
 
 
 def _read(path: Path) -> Recording:

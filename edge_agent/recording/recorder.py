@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import numpy as np
 import structlog
 
-from contract.batch import TICK, SampleBatch
+from contract.batch import SampleBatch
 from contract.clock import NS_PER_S, Clock
 from contract.points import Catalogue
 from contract.wire.chunk import ScaleTable
@@ -215,11 +214,4 @@ class _Writer:
 
 
 def _joined(rows: _Rows) -> SampleBatch:
-    return SampleBatch.concat([each if isinstance(each, SampleBatch) else _tick_row(*each) for each in rows])
-
-
-def _tick_row(time_ns: int, mono_ns: int) -> SampleBatch:
-    return SampleBatch(
-        np.array([TICK], np.int32), np.array([time_ns]), np.array([mono_ns]), np.array([np.nan]),
-        np.zeros(1, np.uint8), np.zeros(1, np.int64),
-    )  # fmt: skip
+    return SampleBatch.concat([each if isinstance(each, SampleBatch) else SampleBatch.tick(*each) for each in rows])

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from edge_agent.commissioning.backtesting.recording import Recording
+    from edge_agent.commissioning.backtesting.run import Outcome
+    from edge_agent.commissioning.backtesting.scoring import Stretch
 
 _WRONG: Final = 2
 _HELP: Final = "what detection would have said to recorded values: writes file,ts,alarm"
@@ -24,7 +24,7 @@ examples:
   edge-agent backtest recordings --out alarms.csv --learn normal-week.csv
   edge-agent backtest recordings --out scores.csv --score        how far from an alarm each row was: 1 is one
 
-Exit status: 0 done, 2 a recording has a mistake; then nothing was written.
+Exit status: 0 done, 2 a file has a mistake or cannot be written; then nothing was written.
 """
 
 
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--learn", type=Path, metavar="FILE", help="a recording without trouble, to learn from first")
     parser.add_argument(
         "--skip-rows",
-        type=int,
+        type=_rows,
         default=0,
         metavar="N",
         help="learn from the first N rows of a file, but tell nothing of them",
@@ -57,55 +57,56 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from contract.errors import ConfigError
 
     try:
-        lines = list(_lines(arguments))
-        told = _told_by_labels(arguments) if arguments.labels is not None else None
+        lines, table = _judged(arguments)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _WRONG
     except OSError as error:
         print(f"edge-agent: {error.filename} cannot be read: {error.strerror}", file=sys.stderr)
         return _WRONG
-    arguments.out.write_text("".join(lines), "utf-8")
-    if told is not None:
-        print(told)
+    try:
+        arguments.out.write_text("".join(lines), "utf-8")
+    except OSError as error:
+        print(f"edge-agent: {error.filename} cannot be written: {error.strerror}", file=sys.stderr)
+        return _WRONG
+    if table:
+        print(table)
     return 0
 
 
-def _told_by_labels(arguments: argparse.Namespace) -> str:
-    """The table of what each detector found. Rows that are only learnt from count neither way."""
-    from contract.errors import ConfigError, Fault
-    from edge_agent.commissioning.backtesting.run import run, run_group, run_points
-    from edge_agent.commissioning.backtesting.scoring import Counts, count, read_labels, table
+def _judged(arguments: argparse.Namespace) -> tuple[list[str], str]:
+    """The lines to write, and a table of what each detector found of the labels; empty without any."""
+    from edge_agent.commissioning.backtesting.run import DETECTORS, run
+    from edge_agent.commissioning.backtesting.scoring import Counts, count, table
 
-    with arguments.labels.open(encoding="utf-8", newline="") as lines:
-        labels = read_labels(str(arguments.labels), lines)
     learnt = None if arguments.learn is None else _read(arguments.learn)
     files = _files(arguments.directory, [arguments.learn, arguments.out, arguments.labels])
-    if unknown := sorted(labels.keys() - {name for _, name in files}):
-        raise ConfigError(
-            [Fault(str(arguments.labels), None, "file", f"no recording {unknown[0]!r}", "Name it as --out does")]
-        )
-    counts = {"points": Counts(), "group": Counts(), "all": Counts()}
+    labels = None if arguments.labels is None else _labels(arguments.labels, {name for _, name in files})
+    lines = [f"file,ts,{'score' if arguments.score else 'alarm'}\n"]
+    counts = dict.fromkeys(DETECTORS, Counts())
     for path, name in files:
         recording = _read(path)
-        before = learnt if learnt is not None and learnt.names == recording.names else None
-        kept = slice(arguments.skip_rows, None)
-        for detector, judge in (("points", run_points), ("group", run_group), ("all", run)):
-            counts[detector] += count(
-                recording.time_s[kept], judge(recording, before).raised[kept], labels.get(name, ()),
-                len(recording.names), recording.scan_s(),
-            )  # fmt: skip
-    return table(counts)
-
-
-def _lines(arguments: argparse.Namespace) -> Iterator[str]:
-    learnt = None if arguments.learn is None else _read(arguments.learn)
-    yield f"file,ts,{'score' if arguments.score else 'alarm'}\n"
-    for path, name in _files(arguments.directory, [arguments.learn, arguments.out, arguments.labels]):
-        recording = _read(path)
-        values = _judge(recording, learnt, arguments)
+        outcomes = run(recording, learnt)
+        values = _asked(outcomes["all"], arguments)
         for row, (time_s, value) in enumerate(zip(recording.time_s.tolist(), values, strict=True)):
-            yield f"{name},{time_s},{value if row >= arguments.skip_rows else 0}\n"
+            lines.append(f"{name},{time_s},{value if row >= arguments.skip_rows else 0}\n")
+        if labels is not None:
+            for detector, outcome in outcomes.items():
+                counts[detector] += count(
+                    recording, outcome.raised, labels.get(name, ()), first_row=arguments.skip_rows
+                )  # fmt: skip
+    return lines, "" if labels is None else table(counts)
+
+
+def _labels(path: Path, names: set[str]) -> dict[str, list[Stretch]]:
+    from contract.errors import ConfigError, Fault
+    from edge_agent.commissioning.backtesting.scoring import read_labels
+
+    with path.open(encoding="utf-8", newline="") as lines:
+        labels = read_labels(str(path), lines)
+    if unknown := sorted(labels.keys() - names):
+        raise ConfigError([Fault(str(path), None, "file", f"no recording {unknown[0]!r}", "Name it as --out does")])
+    return labels
 
 
 def _files(place: Path, other: list[Path | None]) -> list[tuple[Path, str]]:
@@ -123,14 +124,17 @@ def _read(path: Path) -> Recording:
         return read(str(path), lines)
 
 
-def _judge(recording: Recording, learnt: Recording | None, asked: argparse.Namespace) -> list[float] | list[int]:
-    """One value per row; what was learnt counts where it is of the same points."""
-    from edge_agent.commissioning.backtesting.run import run
-
-    of_same_points = learnt is not None and learnt.names == recording.names
-    outcome = run(recording, learnt if of_same_points else None)
+def _asked(outcome: Outcome, asked: argparse.Namespace) -> list[float] | list[int]:
+    """One value per row."""
     if asked.score:
         scores: list[float] = outcome.score.tolist()
         return scores
     told: list[int] = (outcome.standing if asked.standing else outcome.raised).astype(int).tolist()
     return told
+
+
+def _rows(text: str) -> int:
+    rows = int(text)
+    if rows < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return rows

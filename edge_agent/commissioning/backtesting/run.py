@@ -23,6 +23,7 @@ from edge_agent.detect.groups import MEMBERS_MAX, GroupModel
 
 MISSING_SCANS: Final = 9.0
 """A point of which nothing came for longer is a fault."""
+DETECTORS: Final = ("points", "group", "all")
 _ROWS_PER_BATCH: Final = 4096
 
 
@@ -36,15 +37,18 @@ class Outcome:
     score: NDArray[np.float64]
 
 
-def run(recording: Recording, learnt: Recording | None = None) -> Outcome:
-    """``learnt`` is of the same points, comes before, and is known to be without trouble."""
-    points, group = run_points(recording, learnt), run_group(recording, learnt)
-    return Outcome(
+def run(recording: Recording, learnt: Recording | None = None) -> dict[str, Outcome]:
+    """By DETECTORS. ``learnt`` comes before and is known to be without trouble; it counts where it is of the same points."""
+    if learnt is not None and learnt.names != recording.names:
+        learnt = None
+    points, group = _run_points(recording, learnt), _run_group(recording, learnt)
+    together = Outcome(
         points.raised | group.raised, points.standing | group.standing, np.maximum(points.score, group.score)
     )  # fmt: skip
+    return dict(zip(DETECTORS, (points, group, together), strict=True))
 
 
-def run_points(recording: Recording, learnt: Recording | None = None) -> Outcome:
+def _run_points(recording: Recording, learnt: Recording | None) -> Outcome:
     """By the detectors of single points alone."""
     before = len(learnt.scans) if learnt is not None else 0
     scans = recording.scans if learnt is None else np.concatenate([learnt.scans, recording.scans])
@@ -52,7 +56,7 @@ def run_points(recording: Recording, learnt: Recording | None = None) -> Outcome
     return Outcome(raised[before:], standing[before:], score[before:])
 
 
-def run_group(recording: Recording, learnt: Recording | None = None) -> Outcome:
+def _run_group(recording: Recording, learnt: Recording | None) -> Outcome:
     """By the group model alone; nothing, where there are too few or too many points for it."""
     count, members = recording.scans.shape
     if not 2 <= members <= MEMBERS_MAX:

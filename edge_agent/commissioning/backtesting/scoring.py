@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import ConfigError, Fault
+from edge_agent.commissioning.backtesting.recording import Recording
 
 Stretch = tuple[int, int]
 """First and last second of an event."""
@@ -61,9 +62,12 @@ def read_labels(name: str, lines: Iterable[str]) -> dict[str, list[Stretch]]:
 
 
 def count(
-    time_s: NDArray[np.int64], raised: NDArray[np.bool_], events: Sequence[Stretch], points: int, scan_s: float
-) -> Counts:
-    """Of one file; ``points`` are watched every ``scan_s``."""
+    recording: Recording, raised: NDArray[np.bool_], events: Sequence[Stretch], *, first_row: int = 0
+) -> Counts:  # fmt: skip
+    """Of one file. Rows before ``first_row`` were learnt from: neither they nor events that ended among them count."""
+    time_s, raised = recording.time_s[first_row:], raised[first_row:]
+    if first_row:
+        events = [each for each in events if len(time_s) and each[1] >= time_s[0]]
     normal = np.ones(len(time_s), np.bool_)
     delays = []
     for begin, end in events:
@@ -71,7 +75,7 @@ def count(
         normal &= ~within
         if len(hits := time_s[within & raised]):
             delays.append(float(hits[0] - begin))
-    days = float(normal.sum()) * scan_s * points / _DAY_S
+    days = float(normal.sum()) * recording.scan_s() * len(recording.names) / _DAY_S
     return Counts(len(events), len(delays), int((normal & raised).sum()), tuple(delays), days)
 
 

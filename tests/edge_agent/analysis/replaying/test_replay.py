@@ -100,12 +100,7 @@ def test_a_recording_gives_what_was_judged_in_batches_of_any_size(recorded, tmp_
 
 
 def test_files_that_follow_each_other_are_one_stretch_and_their_states_fit(tmp_path, monkeypatch):
-    monkeypatch.setattr("edge_agent.recording.recorder.FILES_PER_BUDGET", MIB)  # 64 bytes: a file per block
-    site = Site(tmp_path)
-    for part in range(5):
-        site.live(20, part)
-        wait_for_writer(site)
-    site.recorder.close()
+    site = in_a_file_per_block(tmp_path, monkeypatch, 5)
     pieces = segments(tmp_path)
     judged, covered, deviations = split(list(replay(pieces)))
     assert len(pieces) > 3
@@ -115,18 +110,23 @@ def test_files_that_follow_each_other_are_one_stretch_and_their_states_fit(tmp_p
     assert len(judged) == len(site.transitions) + len(site.advice)
 
 
+def in_a_file_per_block(folder: Path, monkeypatch: pytest.MonkeyPatch, parts: int) -> Site:
+    monkeypatch.setattr("edge_agent.recording.recorder.FILES_PER_BUDGET", MIB)  # 64 bytes each
+    site = Site(folder)
+    for part in range(parts):
+        site.live(20, part)
+        wait_for_writer(site)
+    site.recorder.close()
+    return site
+
+
 def wait_for_writer(site: Site) -> None:
     while site.recorder._writer.waiting_rows:
         Event().wait(0.001)
 
 
 def test_a_state_that_does_not_follow_from_the_rows_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("edge_agent.recording.recorder.FILES_PER_BUDGET", MIB)
-    site = Site(tmp_path)
-    for part in range(3):
-        site.live(20, part)
-        wait_for_writer(site)
-    site.recorder.close()
+    in_a_file_per_block(tmp_path, monkeypatch, 3)
     pieces = segments(tmp_path)
     pieces[1].checkpoint.arrays["conditions"]["value"][1] += 1.0
     assert Deviation(1, ("conditions",)) in list(replay(pieces))

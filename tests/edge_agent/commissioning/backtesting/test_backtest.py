@@ -107,6 +107,23 @@ def test_labels_tell_what_each_detector_found(tmp_path: Path, capsys: pytest.Cap
     assert lines[2][:4] == ["group", "2", "0", "0"]
 
 
+def test_an_event_within_rows_that_were_learnt_from_counts_neither_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "data" / "one.csv", noise(700, points=1))
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"file,begin,end\none.csv,{100 * 60},{110 * 60}\none.csv,{650 * 60},{660 * 60}\n", "utf-8")
+    run(tmp_path, "--labels", str(labels), "--skip-rows", "200")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][:4] == ["points", "1", "0", "0"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = write(tmp_path / "data" / "one.csv", noise(50))
+    assert main(["backtest", str(one), "--out", str(tmp_path / "none" / "out.csv")]) == 2
+    assert "out.csv cannot be written" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "text", ["", "file,begin\n", "file,begin,end\none.csv,5,1\n", "file,begin,end\nelse.csv,1,5\n"]
 )
