@@ -47,6 +47,8 @@ ADVICE_STUCK: Final = 5
 DETECTORS: Final = 5
 """They share the budget."""
 
+VALUE_MAX: Final = 1e100
+"""What is larger, or NaN, is missing: its square would not be finite, and no mean would ever be rid of it."""
 WARM_SAMPLES: Final = 60
 """Learnt from before anything is said."""
 SAMPLES_0: Final = 8.0
@@ -119,7 +121,7 @@ def advise(
             return i, written
         if with_scores:
             scores[i] = 0.0
-        if point_rows[i] < 0 or quality[i] & SEVERITY_MASK >= SEVERITY_BAD or not math.isfinite(value[i]):
+        if point_rows[i] < 0 or quality[i] & SEVERITY_MASK >= SEVERITY_BAD or not abs(value[i]) <= VALUE_MAX:
             continue
         place = np.uint32(point_rows[i])
         s = state[place]

@@ -135,6 +135,16 @@ def test_no_score_is_finite_only_by_chance() -> None:
     assert not np.isnan(scores).any()
 
 
+def test_a_number_that_no_instrument_gives_leaves_no_detector_blind() -> None:
+    values = noise(4000)
+    values[5] = 1e200
+    values[3000:3040] += np.random.default_rng(2).normal(0.0, 0.02, 40)
+    assert [(each.kind, each.new_level) for each in advised(values)] == [
+        (each.kind, each.new_level) for each in advised(np.delete(values, 5))
+    ]
+    assert advised(values)
+
+
 def test_switches_texts_and_devices_are_not_advised() -> None:
     catalogue = Catalogue(1, (
         PointSpec(1, "plc", "E", "plc", role=PointRole.DEVICE, type=PointType.BIT),
